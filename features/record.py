@@ -12,12 +12,13 @@ a tenth of its memory size, and the puts are what the stream spends its time on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import compiled, int64, uint64_1d, uint64_1d_readonly
+from features.compiled import compiled, int64, int64_1d, uint64_1d, uint64_1d_readonly, uint64_2d
 from features.embedding import DIM
 from features.errors import SchemaMismatchError
 
@@ -115,19 +116,38 @@ def _pack_words(words: npt.NDArray[np.uint64], out: npt.NDArray[np.uint64]) -> i
     return n
 
 
-@compiled(int64(uint64_1d_readonly, uint64_1d))
-def _unpack_words(packed: npt.NDArray[np.uint64], words: npt.NDArray[np.uint64]) -> int:
-    """Fill `words` from mask and non-zero words; return how many words were read, -1 if short."""
-    n = _N_MASK_WORDS
-    for i in range(words.shape[0]):
-        if (packed[i >> 6] >> np.uint64(i & 63)) & np.uint64(1):
-            if n >= packed.shape[0]:
-                return -1
-            words[i] = packed[n]
-            n += 1
-        else:
-            words[i] = np.uint64(0)
-    return n
+@compiled(int64(uint64_1d_readonly, int64_1d, int64_1d, uint64_2d))
+def _unpack_records(
+    packed: npt.NDArray[np.uint64],
+    ends: npt.NDArray[np.int64],
+    places: npt.NDArray[np.int64],
+    words: npt.NDArray[np.uint64],
+) -> int:
+    """Unpack records that stand end to end; return the first damaged one's number, or -1.
+
+    Args:
+        packed: All records' words, one after the other.
+        ends: Where each record ends in `packed`.
+        places: Which row of `words` each record fills.
+        words: Shape `(n, N_WORDS)`, zeros where a record is to be filled.
+    """
+    start = 0
+    for number in range(ends.shape[0]):
+        end = ends[number]
+        if end - start < 1 + _N_MASK_WORDS or packed[start] != np.uint64(_HEADER):
+            return number
+        mask, n = start + 1, start + 1 + _N_MASK_WORDS
+        row = words[places[number]]
+        for i in range(N_WORDS):
+            if (packed[mask + (i >> 6)] >> np.uint64(i & 63)) & np.uint64(1):
+                if n >= end:
+                    return number
+                row[i] = packed[n]
+                n += 1
+        if n != end:
+            return number
+        start = end
+    return -1
 
 
 def new_records(n: int) -> npt.NDArray[Any]:
@@ -148,51 +168,38 @@ def encode_records(records: npt.NDArray[Any]) -> list[bytes]:
     return [out[: 1 + _pack_words(row, body)].tobytes() for row in words]
 
 
-def decode_into(blob: bytes | memoryview, records: npt.NDArray[Any], index: int) -> None:
-    """Decode one stored record into `records[index]`.
-
-    Raises:
-        SchemaMismatchError: The bytes are not a record of this schema version.
-    """
-    if len(blob) % 8 or len(blob) < 8 * (1 + _N_MASK_WORDS):
-        raise SchemaMismatchError(
-            "a stored record is damaged",
-            field="record",
-            value=f"{len(blob)} bytes",
-            expectation=f"a multiple of 8, at least {8 * (1 + _N_MASK_WORDS)} bytes",
-            fix="rebuild the store from the event log into a new folder",
-        )
-    packed = np.frombuffer(blob, np.uint64)
-    if int(packed[0]) != _HEADER:
-        raise SchemaMismatchError(
-            "a stored record has another schema",
-            field="record",
-            value=f"version {int(packed[0]) & 0xFFFF}",
-            expectation=f"version {SCHEMA_VERSION}, {N_WORDS} words",
-            fix="rebuild the store from the event log into a new folder",
-        )
-    words = records[index : index + 1].view(np.uint64)
-    if _unpack_words(packed[1:], words) != len(packed) - 1:
-        raise SchemaMismatchError(
-            "a stored record is damaged",
-            field="record",
-            value=f"{len(blob)} bytes",
-            expectation="as many words as its mask says",
-            fix="rebuild the store from the event log into a new folder",
-        )
-
-
-def decode_records(blobs: list[bytes | None]) -> npt.NDArray[Any]:
-    """Return the records of stored forms; `None` gives an empty record.
+def decode_records(blobs: Sequence[bytes | None]) -> npt.NDArray[Any]:
+    """Return the records of stored forms, shape `(n,)`; `None` gives an empty record.
 
     Raises:
         SchemaMismatchError: Some bytes are not a record of this schema version.
     """
     records = new_records(len(blobs))
-    for index, blob in enumerate(blobs):
-        if blob is not None:
-            decode_into(blob, records, index)
+    places = np.array([i for i, blob in enumerate(blobs) if blob is not None], np.int64)
+    present = [blob for blob in blobs if blob is not None]
+    if not present:
+        return records
+    sizes = np.array([len(blob) for blob in present], np.int64)
+    damaged = next((i for i, size in enumerate(sizes) if size % 8), -1)
+    if damaged < 0:
+        packed = np.frombuffer(b"".join(present), np.uint64)
+        words = records.view(np.uint64).reshape(len(records), N_WORDS)
+        damaged = _unpack_records(packed, np.cumsum(sizes // 8), places, words)
+    if damaged >= 0:
+        raise _explain_damage(present[damaged])
     return records
+
+
+def _explain_damage(blob: bytes) -> SchemaMismatchError:
+    header = int.from_bytes(blob[:8], "little")
+    is_other_schema = len(blob) >= 8 and header != _HEADER
+    return SchemaMismatchError(
+        "a stored record has another schema" if is_other_schema else "a stored record is damaged",
+        field="record",
+        value=f"version {header & 0xFFFF}, {len(blob)} bytes",
+        expectation=f"version {SCHEMA_VERSION} of {N_WORDS} words",
+        fix="rebuild the store from the event log into a new folder",
+    )
 
 
 def encode_record(records: npt.NDArray[Any]) -> bytes:
