@@ -1,0 +1,1 @@
+"""The `hemostat` command: one module per subcommand, wired in `main`."""
