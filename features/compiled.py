@@ -8,9 +8,12 @@ as plain Python; the law tests use it to rule the compiler out.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -18,6 +21,31 @@ import numpy as np
 F = TypeVar("F", bound=Callable[..., Any])
 
 IS_JIT_ON = os.environ.get("HEMOSTAT_JIT", "on").lower() not in {"off", "0", "false"}
+
+
+def _find_cache_folder() -> Path:
+    """Return where compiled kernels are kept: a folder named by a hash of this package.
+
+    Numba only looks at the time stamp of a kernel's own file; a constant or a
+    helper changed in another module would go unnoticed and run stale code.
+    """
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(package.glob("*.py")):
+        digest.update(path.read_bytes())
+    name = f"kernels-{digest.hexdigest()[:12]}"
+    for parent in (package / "__pycache__", Path.home() / ".cache" / "hemostat"):
+        try:
+            (parent / name).mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(parent / name, os.W_OK):
+            return parent / name
+    return Path(tempfile.gettempdir()) / f"hemostat-{os.getuid()}" / name
+
+
+if IS_JIT_ON and not os.environ.get("NUMBA_CACHE_DIR"):
+    numba.config.CACHE_DIR = str(_find_cache_folder())  # type: ignore[attr-defined]
 
 void = numba.void
 int64 = numba.int64
@@ -49,10 +77,10 @@ def compiled(signature: Any) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         if not IS_JIT_ON:
             return function
-        kernel: F = numba.njit(
+        kernel = numba.njit(
             [signature], cache=True, nogil=True, error_model="numpy", boundscheck=False
         )(function)
-        return kernel
+        return cast("F", kernel)
 
     return decorate
 
@@ -61,5 +89,5 @@ def inlined(function: F) -> F:
     """Compile a helper for whatever types its compiled callers pass."""
     if not IS_JIT_ON:
         return function
-    helper: F = numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)(function)
-    return helper
+    helper = numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)(function)
+    return cast("F", helper)

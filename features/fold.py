@@ -204,7 +204,7 @@ def _fold_cancel_request(record: Any, row: Any) -> None:
 
 
 @inlined
-def _fold_row(record: Any, row: Any) -> None:
+def fold_row(record: Any, row: Any) -> None:
     """Fold one row; every row counts as an event, not every row moves a counter."""
     kind, flags = int(row["kind"]), int(row["flags"])
     record["event_count"] += 1
@@ -239,4 +239,4 @@ def fold_rows(
             are at or after 1970-01-01.
     """
     for i in range(rows.shape[0]):
-        _fold_row(records[record_index[i]], rows[i])
+        fold_row(records[record_index[i]], rows[i])
