@@ -1,0 +1,1 @@
+"""The online store: the port (`port`), the embedded LMDB adapter and the in-memory fake."""
