@@ -45,7 +45,7 @@ REQUEST_ROW_DTYPE = np.dtype(
         ("order_time_us", "<i8"),  # 0: absent; an order's own time is time_us
         ("delivery_time_us", "<i8"),  # 0: absent
         ("promised_delivery_us", "<i8"),  # 0: absent
-        # Value at stake: order = sum of lines - discount (>= 0); line, cancel, return = quantity * price.
+        # Value at stake. Order: sum of lines - discount, at least 0; else quantity * price.
         ("value_minor", "<i8"),
         ("unit_price_minor", "<i8"),  # order: the dearest line's
         ("order_value_minor", "<i8"),  # order and line: as `value_minor` of the order; else 0

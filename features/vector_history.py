@@ -8,34 +8,34 @@ import numpy as np
 import numpy.typing as npt
 
 from features.compiled import inlined
-from features.definition import Aggregation as A
+from features.definition import Aggregation
 from features.embedding import DIM
 from features.fold_rows import FoldFlag
 from features.own_case import LIFETIME_ROW
 from features.record import DAY_US, LIFETIME_COUNTERS, N_CHANNELS, N_ORDERS, N_RETURNS
 from features.request_rows import RequestFlag
 
-_SUM = int(A.SUM)
-_RATIO = int(A.RATIO)
-_NET_VALUE = int(A.NET_VALUE)
-_SINCE_FIRST_ORDER = int(A.DAYS_SINCE_FIRST_ORDER)
-_SINCE_LAST_ORDER = int(A.DAYS_SINCE_LAST_ORDER)
-_SINCE_LAST_RETURN = int(A.DAYS_SINCE_LAST_RETURN)
-_HOLD_LAST = int(A.HOLD_LAST)
-_HOLD_MEAN = int(A.HOLD_MEAN)
-_HOLD_STD = int(A.HOLD_STD)
-_HOLD_LATE_SHARE = int(A.HOLD_LATE_SHARE)
-_HOLD_MEAN_LIFETIME = int(A.HOLD_MEAN_LIFETIME)
-_CROSS_CHANNEL_SHARE = int(A.CROSS_CHANNEL_SHARE)
-_SIMILARITY_SELF = int(A.SIMILARITY_SELF)
-_CODE_TOP_SHARE = int(A.REASON_CODE_TOP_SHARE)
-_ORDER_CHANNEL_COUNT = int(A.ORDER_CHANNEL_COUNT)
-_RETURN_CHANNEL_COUNT = int(A.RETURN_CHANNEL_COUNT)
-_SIMILARITY_REQUEST_MEAN = int(A.SIMILARITY_REQUEST_MEAN)
-_SIMILARITY_REQUEST_MAX = int(A.SIMILARITY_REQUEST_MAX)
-_CODE_REQUEST_SHARE = int(A.REASON_CODE_REQUEST_SHARE)
-_IS_CHANNEL_KNOWN = int(A.IS_CHANNEL_KNOWN)
-_VALUE_TO_ORDER_MEAN = int(A.VALUE_TO_ORDER_MEAN)
+_SUM = int(Aggregation.SUM)
+_RATIO = int(Aggregation.RATIO)
+_NET_VALUE = int(Aggregation.NET_VALUE)
+_SINCE_FIRST_ORDER = int(Aggregation.DAYS_SINCE_FIRST_ORDER)
+_SINCE_LAST_ORDER = int(Aggregation.DAYS_SINCE_LAST_ORDER)
+_SINCE_LAST_RETURN = int(Aggregation.DAYS_SINCE_LAST_RETURN)
+_HOLD_LAST = int(Aggregation.HOLD_LAST)
+_HOLD_MEAN = int(Aggregation.HOLD_MEAN)
+_HOLD_STD = int(Aggregation.HOLD_STD)
+_HOLD_LATE_SHARE = int(Aggregation.HOLD_LATE_SHARE)
+_HOLD_MEAN_LIFETIME = int(Aggregation.HOLD_MEAN_LIFETIME)
+_CROSS_CHANNEL_SHARE = int(Aggregation.CROSS_CHANNEL_SHARE)
+_SIMILARITY_SELF = int(Aggregation.SIMILARITY_SELF)
+_CODE_TOP_SHARE = int(Aggregation.REASON_CODE_TOP_SHARE)
+_ORDER_CHANNEL_COUNT = int(Aggregation.ORDER_CHANNEL_COUNT)
+_RETURN_CHANNEL_COUNT = int(Aggregation.RETURN_CHANNEL_COUNT)
+_SIMILARITY_REQUEST_MEAN = int(Aggregation.SIMILARITY_REQUEST_MEAN)
+_SIMILARITY_REQUEST_MAX = int(Aggregation.SIMILARITY_REQUEST_MAX)
+_CODE_REQUEST_SHARE = int(Aggregation.REASON_CODE_REQUEST_SHARE)
+_IS_CHANNEL_KNOWN = int(Aggregation.IS_CHANNEL_KNOWN)
+_VALUE_TO_ORDER_MEAN = int(Aggregation.VALUE_TO_ORDER_MEAN)
 
 _ORDER_COUNT = LIFETIME_COUNTERS.index("order_count")
 _ORDER_VALUE = LIFETIME_COUNTERS.index("order_value")
@@ -292,16 +292,12 @@ def compute_history(
     if aggregation == _NET_VALUE:
         row = sums[window]
         return float(row[_ORDER_VALUE] - row[_RETURN_VALUE] - row[_CANCEL_VALUE])
-    if aggregation == _SINCE_FIRST_ORDER or aggregation == _SINCE_LAST_ORDER:
+    if aggregation in (_SINCE_FIRST_ORDER, _SINCE_LAST_ORDER):
         return _compute_order_time(record, own[0], request["time_us"], aggregation)
     if aggregation == _HOLD_MEAN_LIFETIME:
         count = sums[LIFETIME_ROW, _HOLD_COUNT]
         return float(sums[LIFETIME_ROW, _HOLD_SUM_S]) / count / _DAY_S if count > 0 else np.nan
-    if (
-        aggregation == _ORDER_CHANNEL_COUNT
-        or aggregation == _RETURN_CHANNEL_COUNT
-        or aggregation == _IS_CHANNEL_KNOWN
-    ):
+    if aggregation in (_ORDER_CHANNEL_COUNT, _RETURN_CHANNEL_COUNT, _IS_CHANNEL_KNOWN):
         return _compute_channels(record, own[0], own[1], request, aggregation)
     if aggregation == _VALUE_TO_ORDER_MEAN:
         return _compute_value_to_mean(sums[LIFETIME_ROW], request["value_minor"])

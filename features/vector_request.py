@@ -7,44 +7,44 @@ from typing import Any
 import numpy as np
 
 from features.compiled import inlined
-from features.definition import Aggregation as A
+from features.definition import Aggregation
 from features.record import DAY_US
 from features.request_rows import RequestFlag
 
-_VALUE = int(A.REQUEST_VALUE)
-_QUANTITY = int(A.REQUEST_QUANTITY)
-_UNIT_PRICE = int(A.REQUEST_UNIT_PRICE)
-_LINE_COUNT = int(A.REQUEST_LINE_COUNT)
-_MULTI_VARIANT_SHARE = int(A.REQUEST_MULTI_VARIANT_SHARE)
-_ORDER_SHARE = int(A.REQUEST_ORDER_SHARE)
-_DISCOUNT_SHARE = int(A.REQUEST_DISCOUNT_SHARE)
-_GIFT_CARD_SHARE = int(A.REQUEST_GIFT_CARD_SHARE)
-_PROMISED_LEAD = int(A.REQUEST_PROMISED_LEAD)
-_HOUR = int(A.REQUEST_HOUR)
-_WEEKDAY = int(A.REQUEST_WEEKDAY)
-_CHANNEL = int(A.REQUEST_CHANNEL)
-_ORDER_CHANNEL = int(A.REQUEST_ORDER_CHANNEL)
-_IS_CROSS_CHANNEL = int(A.REQUEST_IS_CROSS_CHANNEL)
-_TENDER = int(A.REQUEST_TENDER)
-_REASON_CODE = int(A.REQUEST_REASON_CODE)
-_STAGE = int(A.REQUEST_STAGE)
-_DELAY = int(A.REQUEST_DELAY)
-_ORDER_AGE = int(A.REQUEST_ORDER_AGE)
-_HOLD = int(A.REQUEST_HOLD)
-_WINDOW_SHARE = int(A.REQUEST_WINDOW_SHARE)
-_IS_TAG_ON = int(A.REQUEST_IS_TAG_ON)
+_VALUE = int(Aggregation.REQUEST_VALUE)
+_QUANTITY = int(Aggregation.REQUEST_QUANTITY)
+_UNIT_PRICE = int(Aggregation.REQUEST_UNIT_PRICE)
+_LINE_COUNT = int(Aggregation.REQUEST_LINE_COUNT)
+_MULTI_VARIANT_SHARE = int(Aggregation.REQUEST_MULTI_VARIANT_SHARE)
+_ORDER_SHARE = int(Aggregation.REQUEST_ORDER_SHARE)
+_DISCOUNT_SHARE = int(Aggregation.REQUEST_DISCOUNT_SHARE)
+_GIFT_CARD_SHARE = int(Aggregation.REQUEST_GIFT_CARD_SHARE)
+_PROMISED_LEAD = int(Aggregation.REQUEST_PROMISED_LEAD)
+_HOUR = int(Aggregation.REQUEST_HOUR)
+_WEEKDAY = int(Aggregation.REQUEST_WEEKDAY)
+_CHANNEL = int(Aggregation.REQUEST_CHANNEL)
+_ORDER_CHANNEL = int(Aggregation.REQUEST_ORDER_CHANNEL)
+_IS_CROSS_CHANNEL = int(Aggregation.REQUEST_IS_CROSS_CHANNEL)
+_TENDER = int(Aggregation.REQUEST_TENDER)
+_REASON_CODE = int(Aggregation.REQUEST_REASON_CODE)
+_STAGE = int(Aggregation.REQUEST_STAGE)
+_DELAY = int(Aggregation.REQUEST_DELAY)
+_ORDER_AGE = int(Aggregation.REQUEST_ORDER_AGE)
+_HOLD = int(Aggregation.REQUEST_HOLD)
+_WINDOW_SHARE = int(Aggregation.REQUEST_WINDOW_SHARE)
+_IS_TAG_ON = int(Aggregation.REQUEST_IS_TAG_ON)
 
 _TAG_KNOWN = int(RequestFlag.IS_TAG_KNOWN)
 _TAG_ON = int(RequestFlag.IS_TAG_ON)
 
 # Aggregations that are one bit of the flags: (aggregation, bit).
-_FLAG_BITS = np.zeros(int(max(A)) + 1, np.int64)
-_FLAG_BITS[int(A.REQUEST_HAS_REASON_TEXT)] = int(RequestFlag.HAS_EMBEDDING)
-_FLAG_BITS[int(A.REQUEST_HAS_RECEIPT)] = int(RequestFlag.HAS_RECEIPT)
-_FLAG_BITS[int(A.REQUEST_HAS_ORDER)] = int(RequestFlag.HAS_ORDER)
-_FLAG_BITS[int(A.REQUEST_IS_PHOTO_CHECKED)] = int(RequestFlag.IS_PHOTO_CHECKED)
-_FLAG_BITS[int(A.REQUEST_IS_VIDEO_PASSED)] = int(RequestFlag.IS_VIDEO_PASSED)
-_FLAG_BITS[int(A.REQUEST_IS_GIFT_CARD)] = int(RequestFlag.IS_GIFT_CARD)
+_FLAG_BITS = np.zeros(int(max(Aggregation)) + 1, np.int64)
+_FLAG_BITS[int(Aggregation.REQUEST_HAS_REASON_TEXT)] = int(RequestFlag.HAS_EMBEDDING)
+_FLAG_BITS[int(Aggregation.REQUEST_HAS_RECEIPT)] = int(RequestFlag.HAS_RECEIPT)
+_FLAG_BITS[int(Aggregation.REQUEST_HAS_ORDER)] = int(RequestFlag.HAS_ORDER)
+_FLAG_BITS[int(Aggregation.REQUEST_IS_PHOTO_CHECKED)] = int(RequestFlag.IS_PHOTO_CHECKED)
+_FLAG_BITS[int(Aggregation.REQUEST_IS_VIDEO_PASSED)] = int(RequestFlag.IS_VIDEO_PASSED)
+_FLAG_BITS[int(Aggregation.REQUEST_IS_GIFT_CARD)] = int(RequestFlag.IS_GIFT_CARD)
 
 _HOUR_US = 3_600_000_000
 _SECOND_US = 1_000_000
