@@ -31,7 +31,7 @@ def describe_machine() -> dict[str, Value]:
         lines = [ln for ln in cpuinfo.read_text().splitlines() if ln.startswith("model name")]
         model = lines[0].split(":", 1)[1].strip() if lines else model
     git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    revision = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
+    revision = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
     return {
         "cpu": model,
         "cores": len(os.sched_getaffinity(0)),

@@ -18,7 +18,7 @@ def main(names: list[str]) -> int:
     for name in names or BENCHES:
         sys.stdout.write(f"== bench {name}\n")
         sys.stdout.flush()
-        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode:  # noqa: S603
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode:
             failed.append(name)
     if failed:
         sys.stderr.write(f"error: failed: {', '.join(failed)}\n")
