@@ -1,0 +1,191 @@
+"""Small logs made to be awkward: ties, late and repeated events, odd values.
+
+Real logs rarely have two events in one microsecond, a fact told twice or a text of
+punctuation. Here every log has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from features.log import structs
+from hemostat.v1 import common_pb2, event_pb2
+
+DAY_US = 86_400_000_000
+START_US = 19_000 * DAY_US
+"""A Thursday: an edge of the weekly and of the daily grid."""
+
+_TEXTS = ("", "", "too small", "too small!", "size is too small", "尺码偏小", "尺码偏小，穿不下",
+          "物流太慢", "changed my mind", "!!!")  # fmt: skip
+_CHANNELS = ("CHANNEL_UNSPECIFIED", "CHANNEL_WEB", "CHANNEL_STORE", "CHANNEL_OTHER")
+_LAGS_US = (0, 0, 0, 1, 60_000_000, DAY_US, 29 * DAY_US, 30 * DAY_US, -5 * 60_000_000)
+_REFUSED_LAGS_US = (30 * DAY_US + 1, -5 * 60_000_000 - 1)
+
+
+class RandomLog:
+    """Draws events; equal seeds give equal events.
+
+    Args:
+        rng: Source of all draws.
+        n_customers: Few customers get long histories; the last one is the guest.
+        span_days: Events happen in these days from `START_US` on.
+        tenant: Whose log it is.
+    """
+
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        *,
+        n_customers: int = 20,
+        span_days: int = 500,
+        tenant: str = "demo",
+    ) -> None:
+        self._rng = rng
+        self._n_customers = n_customers
+        self._span_days = span_days
+        self._tenant = tenant
+
+    def draw_events(self, n: int) -> list[Any]:
+        """Return `n` or a few more `structs.Event`, one in ten of them told twice."""
+        events = [self._draw_event(f"e{number}") for number in range(n)]
+        for event in list(events):
+            if self._rng.random() < 0.1:
+                later = event.ingest_time + int(self._pick((0, 1, DAY_US)))
+                events.append(msgspec.structs.replace(event, ingest_time=later))
+        return sorted(events, key=lambda event: event.ingest_time)
+
+    def _pick(self, options: Sequence[Any]) -> Any:
+        return options[int(self._rng.integers(0, len(options)))]
+
+    def _draw_time(self) -> int:
+        """Return a time on a coarse grid or a microsecond beside it, so that ties abound."""
+        quarter_days = int(self._rng.integers(0, self._span_days * 4))
+        return START_US + quarter_days * DAY_US // 4 + int(self._pick((0, 0, 0, -1, 1, 1_234_567)))
+
+    def _draw_event(self, event_id: str) -> Any:
+        customer = int(self._rng.integers(0, self._n_customers))
+        event_us = self._draw_time()
+        lag_us = self._pick(_REFUSED_LAGS_US if self._rng.random() < 0.03 else _LAGS_US)
+        kind = self._pick(
+            ("order_placed", "order_placed", "return_requested", "return_requested",
+             "order_cancelled", "cancel_requested", "order_kept", "label_set", "product_viewed")
+        )  # fmt: skip
+        return structs.Event(
+            event_id=event_id,
+            tenant=self._tenant,
+            event_time=event_us,
+            ingest_time=event_us + lag_us,
+            customer_id="" if customer == self._n_customers - 1 else f"c{customer}",
+            channel=self._pick(_CHANNELS),
+            **{kind: getattr(self, f"_draw_{kind}")(event_us)},
+        )
+
+    def _draw_reason(self) -> Any:
+        code = self._pick(common_pb2.ReasonCode.keys()[:4])
+        return structs.Reason(code=code, text=self._pick(_TEXTS))
+
+    def _draw_order_times(self, event_us: int) -> tuple[int | None, int | None]:
+        """Return order and delivery time, either of which may be absent or in the future."""
+        order_us = event_us - int(self._rng.integers(-DAY_US, 60 * DAY_US))
+        delivery_us = order_us + int(self._rng.integers(0, 20 * DAY_US))
+        dice = self._rng.random()
+        if dice < 0.2:
+            return None, None
+        return order_us, None if dice < 0.5 else delivery_us
+
+    def _draw_quantity(self) -> int:
+        return int(self._pick((1, 1, 2, 12, 1_000)))
+
+    def _draw_price(self) -> int:
+        return int(self._pick((0, 1, 999, 12_345, 10_000_000)))
+
+    def _draw_order_placed(self, event_us: int) -> Any:
+        lines = [
+            structs.OrderLine(
+                line_id=str(number),
+                sku=f"s{number}",
+                style=self._pick(("", "a", "b", "c")),
+                quantity=self._draw_quantity(),
+                unit_price_minor=self._draw_price(),
+                unit_discount_minor=int(self._pick((0, 0, 5))),
+            )
+            for number in range(int(self._rng.integers(1, 5)))
+        ]
+        promised = event_us + int(self._rng.integers(-DAY_US, 9 * DAY_US))
+        return structs.OrderPlaced(
+            order_id="o",
+            lines=lines,
+            discount_minor=int(self._pick((0, 100, 1_000_000_000_000))),
+            tender=self._pick(common_pb2.Tender.keys()),
+            gift_card_minor=int(self._pick((0, 0, 500))),
+            promised_delivery_time=self._pick((None, promised)),
+            return_window_days=int(self._pick((0, 30))),
+        )
+
+    def _draw_cancel_requested(self, event_us: int) -> Any:
+        order_us, delivery_us = self._draw_order_times(event_us)
+        return structs.CancelRequested(
+            cancel_id="k",
+            order_id="o",
+            order_time=order_us,
+            delivery_time=delivery_us,
+            quantity=self._draw_quantity(),
+            unit_price_minor=self._draw_price(),
+            stage=self._pick(common_pb2.OrderStage.keys()),
+            delay_s=int(self._pick((0, 1, 86_400))),
+            reason=self._pick((None, self._draw_reason())),
+            order_channel=self._pick(_CHANNELS),
+        )
+
+    def _draw_order_cancelled(self, event_us: int) -> Any:
+        order_us, _ = self._draw_order_times(event_us)
+        return structs.OrderCancelled(
+            order_id="o",
+            order_time=order_us,
+            quantity=self._draw_quantity(),
+            unit_price_minor=self._draw_price(),
+            initiator=self._pick(event_pb2.CancelInitiator.keys()),
+            reason=self._pick((None, self._draw_reason())),
+        )
+
+    def _draw_order_kept(self, _event_us: int) -> Any:
+        return structs.OrderKept(
+            cancel_id="k", order_id="o", is_offer_taken=self._pick((0, 1)) == 1
+        )
+
+    def _draw_return_requested(self, event_us: int) -> Any:
+        order_us, delivery_us = self._draw_order_times(event_us)
+        evidence = structs.ReturnEvidence(
+            is_photo_checked=self._pick((True, False)),
+            is_video_passed=self._pick((True, False)),
+            is_tag_on=self._pick((None, True, False)),
+        )
+        return structs.ReturnRequested(
+            return_id="r",
+            order_id=self._pick(("", "o", "o")),
+            order_channel=self._pick(_CHANNELS),
+            order_time=order_us,
+            delivery_time=delivery_us,
+            quantity=self._draw_quantity(),
+            unit_price_minor=self._draw_price(),
+            return_window_days=int(self._pick((0, 7, 30))),
+            has_receipt=self._pick((True, False)),
+            refund_tender=self._pick(common_pb2.Tender.keys()),
+            reason=self._pick((None, self._draw_reason(), self._draw_reason())),
+            evidence=self._pick((None, evidence)),
+        )
+
+    def _draw_label_set(self, event_us: int) -> Any:
+        return structs.LabelSet(
+            case_event_id="e0",
+            label=self._pick(event_pb2.LabelKind.keys()),
+            effective_time=event_us,
+            is_reversal=self._pick((False, False, True)),
+        )
+
+    def _draw_product_viewed(self, _event_us: int) -> Any:
+        return structs.ProductViewed(sku="s", style="a")
