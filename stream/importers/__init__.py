@@ -1,0 +1,1 @@
+"""Importers: one package per source, each turning its files into an event log."""
