@@ -1,0 +1,203 @@
+"""Events as JSON lines: the proto3 JSON mapping with proto field names.
+
+A line written here is read by `google.protobuf.json_format.Parse` as the same
+event, and a line printed by `MessageToJson(preserving_proto_field_name=True)`
+is read here (tested on generated events). Stricter than proto3 JSON in two
+ways: lowerCamelCase names and unknown enum numbers are refused, and so are
+non-finite numbers. Times have microseconds: finer digits are cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.errors import InvalidEventError
+from features.log.assemble import ColumnValueError, build_batch
+from features.log.conform import compute_validity
+from features.log.json_walk import walk_event
+from features.log.schema import (
+    ENVELOPE_FIELDS,
+    EVENT_KINDS,
+    EVENT_SPEC,
+    KIND_SPECS,
+    FieldSpec,
+    FieldType,
+    MessageSpec,
+)
+from features.log.structs import STRUCTS
+
+MAX_LINE_BYTES = 4 * 1024 * 1024
+"""A longer line is malformed."""
+
+_EVENT = STRUCTS["Event"]
+_ENCODE_ROWS = 8_192
+_DECODE_FAULTS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+# Arrow prints `2011-11-11 10:00:00.120000Z`; proto3 JSON wants 0, 3 or 6 digits.
+_ARROW_TIME = r"^(.{10}) (.{8})(?:\.000000|(\.\d{3})000|(\.\d{6}))Z$"
+_PROTO_TIME = r"\1T\2\3\4Z"
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedLines:
+    """What became of some lines.
+
+    Attributes:
+        batch: `EVENT_SCHEMA`, one row per line, in order; a malformed line's row
+            has no id, no time and no kind.
+        malformed: Index of each malformed line with its error, ascending.
+    """
+
+    batch: pa.RecordBatch
+    malformed: tuple[tuple[int, InvalidEventError], ...]
+
+
+class EventDecoder:
+    """Decodes event lines; stateless between calls.
+
+    >>> line = b'{"event_id": "e1", "tenant": "demo", "event_time": "2026-03-01T12:00:00Z"}'
+    >>> EventDecoder().decode(line).event_time
+    1772366400000000
+    """
+
+    def __init__(self) -> None:
+        self._decode_fast = msgspec.json.Decoder(_EVENT).decode
+
+    def decode(self, line: bytes) -> Any:
+        """Return the `structs.Event` of one line, texts embedded and dropped.
+
+        Raises:
+            InvalidEventError: The line is malformed; names the field at fault.
+        """
+        try:
+            tree = msgspec.json.decode(line)
+        except _DECODE_FAULTS as error:
+            raise InvalidEventError(
+                "the line is not JSON",
+                value=f"a line of {len(line)} bytes",
+                expectation=f"one JSON object in UTF-8, at most {MAX_LINE_BYTES} bytes",
+                fix=f"write one event a line ({_describe(error)})",
+            ) from None
+        return walk_event(tree)
+
+    def decode_lines(self, lines: Sequence[bytes]) -> DecodedLines:
+        """Return the lines as columns, malformed ones on the side."""
+        events: list[Any] = []
+        malformed: list[tuple[int, InvalidEventError]] = []
+        decode_fast = self._decode_fast
+        for index, line in enumerate(lines):
+            try:
+                events.append(decode_fast(line))
+            except _DECODE_FAULTS:
+                events.append(self._decode_or_note(line, index, malformed))
+        try:
+            return DecodedLines(build_batch(events), tuple(malformed))
+        except ColumnValueError:
+            malformed = []
+        # Some value passed the types but not its column: walk all lines to find it.
+        events = [self._decode_or_note(line, i, malformed) for i, line in enumerate(lines)]
+        return DecodedLines(build_batch(events), tuple(malformed))
+
+    def _decode_or_note(
+        self, line: bytes, index: int, malformed: list[tuple[int, InvalidEventError]]
+    ) -> Any:
+        try:
+            return self.decode(line)
+        except InvalidEventError as error:
+            malformed.append((index, error))
+            return _EVENT()
+
+
+def _describe(error: Exception) -> str:
+    """Return what a JSON parser says, without any of the line's content."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} of a string is not UTF-8"
+    if isinstance(error, RecursionError):
+        return "too deeply nested"
+    return str(error)
+
+
+def encode_table(table: pa.Table | pa.RecordBatch) -> Iterator[bytes]:
+    """Yield each row of an event table as one JSON line, newline included.
+
+    Defaults and absent fields are left out, 64-bit integers are strings, as
+    proto3 JSON has it.
+    """
+    for batch in table.to_batches(_ENCODE_ROWS) if isinstance(table, pa.Table) else [table]:
+        yield from encode_batch(batch)
+
+
+def encode_batch(batch: pa.RecordBatch) -> list[bytes]:
+    """Return each row of a batch as one JSON line, newline included."""
+    n_rows = batch.num_rows
+    columns: dict[str, Iterable[Any]] = {
+        field.name: _column_to_list(batch.column(field.name), field) for field in ENVELOPE_FIELDS
+    }
+    for kind in EVENT_KINDS:
+        if kind in batch.schema.names:
+            columns[kind] = _struct_to_list(batch.column(kind), KIND_SPECS[kind])
+        else:
+            columns[kind] = repeat(None, n_rows)
+    encode = msgspec.json.Encoder().encode
+    in_order = (columns[field.name] for field in EVENT_SPEC.fields)
+    return [encode(event) + b"\n" for event in map(_EVENT, *in_order)]
+
+
+def _struct_to_list(column: pa.Array, spec: MessageSpec) -> Sequence[Any]:
+    """Return the structs of one message column; null is None."""
+    n_rows = len(column)
+    if column.null_count == n_rows:
+        return [None] * n_rows
+    validity = compute_validity(column)
+    present = column if column.null_count == 0 else column.filter(pa.array(validity))
+    fields = (
+        _column_to_list(present.field(field.name), field)
+        if field.is_logged
+        else repeat(None, len(present))
+        for field in spec.fields
+    )
+    objects = list(map(STRUCTS[spec.name], *fields))
+    if len(objects) == n_rows:
+        return objects
+    scattered: list[Any] = [None] * n_rows
+    for index, value in zip(np.flatnonzero(validity).tolist(), objects, strict=True):
+        scattered[index] = value
+    return scattered
+
+
+def _column_to_list(column: pa.Array, field: FieldSpec) -> Sequence[Any]:
+    """Return one column's JSON values; what JSON leaves out is None."""
+    if field.is_repeated:
+        assert field.message is not None
+        return _lists_to_list(column, field.message)
+    if field.message is not None:
+        return _struct_to_list(column, field.message)
+    if field.type is FieldType.TIME:
+        texts = pc.replace_substring_regex(column.cast(pa.string()), _ARROW_TIME, _PROTO_TIME)
+        return list(texts.to_pylist())
+    if field.default is not None:
+        is_default = pc.equal(column, pa.scalar(field.default, field.arrow_type))
+        column = pc.if_else(is_default, pa.scalar(None, field.arrow_type), column)
+    if field.type is FieldType.INT64:
+        column = column.cast(pa.string())
+    return list(column.to_pylist())
+
+
+def _lists_to_list(column: pa.ListArray, message: MessageSpec) -> list[Any]:
+    """Return one list of structs per row, None for an empty one."""
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_pylist()
+    flat = _struct_to_list(pc.list_flatten(column), message)
+    lists: list[Any] = []
+    start = 0
+    for length in lengths:
+        lists.append(flat[start : start + length] if length else None)
+        start += length
+    return lists
