@@ -1,0 +1,246 @@
+"""Every command that README and docs show exists, and those in console blocks run.
+
+The convention for authors:
+
+* ```` ```console ```` runs. Lines that start with `$ ` are commands (one ending in `\\` goes on
+  below, and lines that start with `> ` belong to the command above); all else is output and not
+  compared. The blocks of one document share one shell, started in a copy of the repository that
+  nobody else sees, so `out/` and the like may be written; a server started with `&` is ended with
+  the shell. A command that fails, fails the test.
+* ```` ```console real-data ```` runs only where the real data sets are at hand;
+  `../shared/data` leads to them.
+* ```` ```console no-run ```` is only looked at, as are all `make`, `git` and `pip` commands: they
+  would run the tests inside the tests, or need a network.
+
+Wherever a document names a command in a console block or in backticks, `hemostat <command>`, its
+subcommands and `--options` must exist, and so must `make <target>`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+import typer.core
+import typer.main
+
+from hemostat.cli.main import COMMANDS, build_app
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [*ROOT.glob("README.md"), *sorted(ROOT.glob("docs/**/*.md"))]
+NEVER_RUN = frozenset({"git", "make", "pip", "cd"})
+TIMEOUT_S = 280
+
+BLOCK = re.compile(r"^```console(?P<marks>[^\n]*)\n(?P<body>.*?)^```", re.MULTILINE | re.DOTALL)
+SPAN = re.compile(r"`([^`\n]+)`")
+ASSIGNMENT = re.compile(r"[A-Z_]+=.*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A console block: its marks (`no-run`, `real-data`) and its commands."""
+
+    marks: frozenset[str]
+    commands: tuple[str, ...]
+
+
+def _read_blocks(text: str) -> list[Block]:
+    """Return the console blocks of a document, in order."""
+    blocks = []
+    for match in BLOCK.finditer(text):
+        commands: list[str] = []
+        is_open = False  # The command goes on in the next line.
+        for line in match["body"].splitlines():
+            if line.startswith("$ "):
+                commands.append(line[2:])
+            elif commands and (is_open or line.startswith("> ")):
+                commands[-1] += "\n" + line.removeprefix("> ")
+            else:
+                continue
+            is_open = line.endswith("\\")
+        blocks.append(Block(frozenset(match["marks"].split()), tuple(commands)))
+    return blocks
+
+
+def _split_calls(command: str) -> list[list[str]]:
+    """Return the words of each call in a shell line; operators and assignments separate or go."""
+    joined = command.replace("\\\n", " ").partition("<<")[0]  # A here-document is no call.
+    lexer = shlex.shlex(joined, posix=True, punctuation_chars="|&;<>()")
+    lexer.whitespace_split = True
+    calls: list[list[str]] = [[]]
+    for word in lexer:
+        if set(word) <= set("|&;<>()"):
+            calls.append([])
+        elif calls[-1] or not ASSIGNMENT.fullmatch(word):
+            calls[-1].append(word)
+    return [call for call in calls if call]
+
+
+def _find_faults(call: list[str]) -> Iterator[str]:
+    """Yield what a call of `hemostat` or `make` names that does not exist."""
+    if call[0] == "make":
+        targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        for word in call[1:]:
+            if re.fullmatch(r"[a-z][a-z-]*", word) and word not in targets:
+                yield f"make {word}: no such target"
+    elif call[0] == "hemostat" and len(call) > 1:
+        yield from _find_command_faults(call[1:])
+
+
+def _find_command_faults(words: list[str]) -> Iterator[str]:
+    if words[0].startswith("-"):
+        return
+    if words[0] not in COMMANDS:
+        yield f"hemostat {words[0]}: no such command"
+        return
+    root: Any = typer.main.get_command(build_app(words))
+    command, rest = root.commands[words[0]], words[1:]
+    while isinstance(command, typer.core.TyperGroup) and rest and rest[0] in command.commands:
+        command, rest = command.commands[rest[0]], rest[1:]
+    if isinstance(command, typer.core.TyperGroup) and rest and re.fullmatch(r"[a-z-]+", rest[0]):
+        yield f"hemostat {words[0]} {rest[0]}: no such subcommand"
+    known = {"--help"}.union(*(each.opts + each.secondary_opts for each in command.params))
+    for word in rest:
+        option = word.partition("=")[0]
+        if option.startswith("--") and len(option) > 2 and option not in known:
+            yield f"hemostat {words[0]}: no option {option}"
+
+
+def _find_calls(text: str) -> Iterator[list[str]]:
+    """Yield every call that a document shows, in console blocks and in backticks."""
+    for block in _read_blocks(text):
+        for command in block.commands:
+            yield from _split_calls(command)
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    for span in SPAN.findall(prose):
+        if re.match(r"(?:[A-Z_]+=\S+ )*(?:hemostat|make) [a-z]", span) and "<" not in span:
+            yield from _split_calls(span)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_name_only_what_exists(document: Path) -> None:
+    calls = _find_calls(document.read_text(encoding="utf-8"))
+    assert [fault for call in calls for fault in _find_faults(call)] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_shown_commands_run(
+    document: Path,
+    tmp_path: Path,
+    real_data_or_none: Path | None,
+    skip_optional: Callable[[str, str], NoReturn],
+) -> None:
+    blocks = _read_blocks(document.read_text(encoding="utf-8"))
+    marks = {"no-run"} if real_data_or_none else {"no-run", "real-data"}
+    commands = [
+        command
+        for block in blocks
+        if not block.marks & marks
+        for command in block.commands
+        if not {call[0] for call in _split_calls(command)} & NEVER_RUN
+    ]
+    if real_data_or_none:
+        (tmp_path / "shared").mkdir()
+        (tmp_path / "shared" / "data").symlink_to(real_data_or_none)
+    if commands:
+        _run_in_copy(commands, tmp_path / "hemostat")
+    if not real_data_or_none and any("real-data" in block.marks for block in blocks):
+        skip_optional(f"the real data sets (for some commands of {document.name})", "HEMOSTAT_DATA")
+
+
+def _run_in_copy(commands: list[str], copy: Path) -> None:
+    """Run commands in one shell in a copy of the repository; fail with what it printed."""
+    keep_out = shutil.ignore_patterns(".*", "out", "results", "__pycache__", "*.egg-info", "build")
+    shutil.copytree(ROOT, copy, ignore=keep_out)
+    script = ["trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT", "set -e -o pipefail"]
+    for command in commands:
+        script += [f"printf '$ %s\\n' {shlex.quote(command)}", command]
+    shell = subprocess.Popen(
+        ["bash", "-c", "\n".join(script)],
+        cwd=copy,
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "COLUMNS": "120",
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # So that a time-out ends the servers too.
+    )
+    try:
+        printed, _ = shell.communicate(timeout=TIMEOUT_S)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGKILL)
+    assert shell.returncode == 0, printed[-4000:]
+
+
+def test_the_readme_shows_the_two_commands_of_a_fresh_clone() -> None:
+    calls = list(_find_calls((ROOT / "README.md").read_text(encoding="utf-8")))
+    assert ["make", "demo"] in calls
+    assert ["make", "test"] in calls
+
+
+# --- the convention itself -------------------------------------------------------------------
+
+SAMPLE = """
+Say `make tset` or `hemostat scoer --json`, `hemostat.v1` is a package.
+
+```console
+$ DATA=x make demo | tee out
+some output
+$ echo one \\
+  two > file
+$ cat <<END
+> three
+```
+
+```console no-run real-data
+$ hemostat serve &
+```
+"""
+
+
+def test_blocks_hold_commands_and_not_output() -> None:
+    first, second = _read_blocks(SAMPLE)
+    assert first.commands == (
+        "DATA=x make demo | tee out",
+        "echo one \\\n  two > file",
+        "cat <<END\nthree",
+    )
+    assert second == Block(frozenset({"no-run", "real-data"}), ("hemostat serve &",))
+
+
+def test_calls_are_found_in_blocks_and_in_prose() -> None:
+    calls = list(_find_calls(SAMPLE))
+    assert ["make", "demo"] in calls
+    assert ["echo", "one", "two"] in calls
+    assert ["hemostat", "serve"] in calls
+    assert ["hemostat", "scoer", "--json"] in calls
+    assert not any(call[0].startswith("hemostat.v1") for call in calls)
+
+
+@pytest.mark.parametrize(
+    "call", [["make", "tset"], ["hemostat", "scoer"], ["hemostat", "serve", "--no-such-option"]]
+)
+def test_what_does_not_exist_is_found(call: list[str]) -> None:
+    assert list(_find_faults(call))
+
+
+def test_a_failing_command_fails_and_servers_end_with_the_shell(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="seen before the failure"):
+        _run_in_copy(["echo seen before the failure", "sleep 100 &", "false"], tmp_path / "copy")
