@@ -1,0 +1,1 @@
+"""Learning from the event log: labels, heads, the model bundle; and a world to learn in."""
