@@ -235,7 +235,8 @@ def test_calls_are_found_in_blocks_and_in_prose() -> None:
 
 
 @pytest.mark.parametrize(
-    "call", [["make", "tset"], ["hemostat", "scoer"], ["hemostat", "serve", "--no-such-option"]]
+    "call",
+    [["make", "tset"], ["hemostat", "scoer"], ["hemostat", "import", "online-retail", "--no-such"]],
 )
 def test_what_does_not_exist_is_found(call: list[str]) -> None:
     assert list(_find_faults(call))
