@@ -91,45 +91,6 @@ class TrainingWindow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     test_end_us: int
 
 
-class HeadManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One head: one question at one call.
-
-    Attributes:
-        target: `abuse`, `cancel`, `return` or `return_or_cancel_30d`.
-        call: `order`, `cancellation`, `return` or `order_line`.
-        label_source: `tenant` (own outcomes) or `simulated` (shadow use only).
-        label: What counts as positive, negative and unknown, for people.
-        horizon_days: Time after the case within which the outcome counts.
-        verify_threshold: At or above it the hint is `VERIFY`; None: the head gives no hint.
-        false_alarm_target: Share of good customers' cases that the threshold was set for.
-        n_trees: Trees kept (early stopping).
-        n_train: Cases learned from.
-        n_calibration: Cases of the calibration part.
-        calibration: The map from margin to probability.
-        window: The time split.
-        metrics: On the test part; None: too few cases, see the model card.
-    """
-
-    target: str
-    call: str
-    label_source: str
-    label: str
-    horizon_days: int
-    verify_threshold: float | None
-    false_alarm_target: float | None
-    n_trees: int
-    n_train: int
-    n_calibration: int
-    calibration: Calibration
-    window: TrainingWindow
-    metrics: HeadMetrics | None
-
-    @property
-    def name(self) -> str:
-        """Name of the graph's output and of the head's trees."""
-        return f"{self.target}__{self.call}"
-
-
 class FeatureRange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What training saw of a feature.
 
@@ -147,6 +108,47 @@ class FeatureRange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     high: float | None
     cap: float | None
     missing_share: float
+
+
+class HeadManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One head: one question at one call.
+
+    Attributes:
+        target: `abuse`, `cancel`, `return` or `return_or_cancel_30d`.
+        call: `order`, `cancellation`, `return` or `order_line`.
+        label_source: `tenant` (own outcomes) or `simulated` (shadow use only).
+        label: What counts as positive, negative and unknown, for people.
+        horizon_days: Time after the case within which the outcome counts.
+        verify_threshold: At or above it the hint is `VERIFY`; None: the head gives no hint.
+        false_alarm_target: Share of good customers' cases that the threshold was set for.
+        n_trees: Trees kept (early stopping).
+        n_train: Cases learned from.
+        n_calibration: Cases of the calibration part.
+        calibration: The map from margin to probability.
+        window: The time split.
+        ranges: What training saw of each feature, in order.
+        metrics: On the test part; None: too few cases, see the model card.
+    """
+
+    target: str
+    call: str
+    label_source: str
+    label: str
+    horizon_days: int
+    verify_threshold: float | None
+    false_alarm_target: float | None
+    n_trees: int
+    n_train: int
+    n_calibration: int
+    calibration: Calibration
+    window: TrainingWindow
+    ranges: list[FeatureRange]
+    metrics: HeadMetrics | None
+
+    @property
+    def name(self) -> str:
+        """Name of the graph's output and of the head's trees."""
+        return f"{self.target}__{self.call}"
 
 
 class Golden(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -172,7 +174,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         schema: Feature names in order.
         embedder: Version of the reason embedder.
         heads: All heads.
-        ranges: One per feature, in order.
         golden: Golden vectors.
         files: SHA-256 of every other file, by path inside the bundle.
         log_created_by: What wrote the event log, e.g. `simulate` or `import online-retail`.
@@ -190,7 +191,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     schema: list[str]
     embedder: str
     heads: list[HeadManifest]
-    ranges: list[FeatureRange]
     golden: Golden
     files: dict[str, str]
     log_created_by: str
