@@ -107,12 +107,13 @@ class _Verdicts:
         column = self._raw.columns[rule.field]
         for row in rows:
             if row not in self._found:
-                text = spell_cell(column[row].as_py()) or "empty"
+                text = spell_cell(column[row].as_py()) or ""
+                shown = _mask(text) if rule.is_identifier else text
                 self._found[row] = MalformedRow(
                     row + 1,
                     reason or rule.reason,
                     rule.field,
-                    (_mask(text) if rule.is_identifier else text)[:_SHOWN_CHARS],
+                    shown[:_SHOWN_CHARS] or "empty",
                     expectation or rule.expectation,
                 )
 

@@ -135,12 +135,8 @@ def _read_parquet(path: Path, progress: Progress) -> RawSource:
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path, "Parquet", error) from error
     progress("read", table.num_rows, table.num_rows)
-    columns = {
-        wanted: pa.concat_arrays(table.column(names[i]).chunks)
-        if table.column(names[i]).num_chunks
-        else pa.array([], table.column(names[i]).type)
-        for wanted, i in place.items()
-    }
+    table = table.unify_dictionaries()
+    columns = {wanted: table.column(names[i]).combine_chunks() for wanted, i in place.items()}
     return RawSource(columns, {}, len(names))
 
 
