@@ -105,7 +105,9 @@ def compute_content_hashes(
     content = np.zeros((len(rows), size), np.uint8)
     timeless = rows.copy()
     timeless["ingest_time_us"] = 0
-    content[:, : FOLD_ROW_DTYPE.itemsize] = timeless.view(np.uint8).reshape(len(rows), -1)
+    content[:, : FOLD_ROW_DTYPE.itemsize] = timeless.view(np.uint8).reshape(
+        -1, FOLD_ROW_DTYPE.itemsize
+    )
     content[:, FOLD_ROW_DTYPE.itemsize :] = entity_keys
     flat = content.tobytes()
     digest = xxhash.xxh3_64_intdigest

@@ -22,6 +22,9 @@ from features.log.assemble import MICROSECOND_MAX, MICROSECOND_MIN
 from features.log.schema import EVENT_KINDS, EVENT_SPEC, FieldSpec, FieldType, MessageSpec
 from features.log.structs import STRUCTS
 
+UNKNOWN_KIND = "unknown event kind"
+"""Message of the error for an event of a kind that the protos do not have."""
+
 _SHOWN_CHARS = 40
 _INT = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _TIME = re.compile(
@@ -138,7 +141,7 @@ def _unknown_field(name: str, value: object, spec: MessageSpec, path: str) -> In
     hint = suggest(name, candidates)
     shown = shorten(name)
     return InvalidEventError(
-        "unknown event kind" if is_kind else "unknown field",
+        UNKNOWN_KIND if is_kind else "unknown field",
         field=f"{path}.{shown}" if path else shown,
         value=shown,
         expectation="a kind of hemostat.v1.Event" if is_kind else f"a field of {spec.name}",

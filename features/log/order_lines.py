@@ -39,14 +39,14 @@ class OrderLines:
     @property
     def counts(self) -> Int64s:
         """Return each order's number of lines, shape `(n,)`."""
-        counts: Int64s = self.offsets[1:] - self.offsets[:-1]
-        return counts
+        return self.offsets[1:] - self.offsets[:-1]
 
     @property
     def order_values_minor(self) -> Int64s:
         """Return sum of quantity * unit price - order discount, not below 0, shape `(n,)`."""
         gross = self.sum_lines(self.quantities * self.unit_prices_minor)
-        return np.maximum(gross - self.order_discounts_minor, 0)
+        values: Int64s = np.maximum(gross - self.order_discounts_minor, 0)
+        return values
 
     @property
     def discounts_minor(self) -> Int64s:

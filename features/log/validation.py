@@ -1,0 +1,228 @@
+"""Which events are accepted: a pure function of the log, never of a clock.
+
+Every row is either in `valid` or has exactly one `Rejection`. Acceptance compares
+an event only with the `ingest_time` that stands beside it in the log, so a replay
+decides as the first run did, and a historic import (`ingest_time == event_time`)
+is accepted whatever its age.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.log.arrow_access import find_envelope_enum, read_kind_index
+from features.log.conform import compute_validity
+from features.log.json_walk import UNKNOWN_KIND, shorten
+from features.log.kind_checks import KindChecker
+from features.log.rejections import (
+    Expectation,
+    Rejection,
+    RejectionCollector,
+    RejectionReason,
+)
+from features.log.schema import EVENT_KINDS, KIND_COLUMN, MALFORMED_COLUMN
+
+_SECOND_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptanceRules:
+    """How far an event's times may lie from its ingest time.
+
+    Attributes:
+        max_late_us: Accept `event_time >= ingest_time - max_late_us`.
+        max_future_us: Accept `event_time` and `known_at` up to `ingest_time + max_future_us`.
+    """
+
+    max_late_us: int = 30 * 86_400 * _SECOND_US
+    max_future_us: int = 300 * _SECOND_US
+
+
+DEFAULT_RULES = AcceptanceRules()
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatedBatch:
+    """A batch, split.
+
+    Attributes:
+        valid: The accepted rows, without the column `malformed`.
+        valid_index: Shape `(n_valid,)`, int64: their indices in the batch given.
+        rejected: One per other row, by offset.
+    """
+
+    valid: pa.RecordBatch
+    valid_index: npt.NDArray[np.int64]
+    rejected: tuple[Rejection, ...]
+
+
+def validate_batch(
+    batch: pa.RecordBatch, offset: int = 0, rules: AcceptanceRules = DEFAULT_RULES
+) -> ValidatedBatch:
+    """Return the batch's accepted rows and a rejection for each other one.
+
+    The first fault found counts: the line itself, the envelope, the kind, the
+    kind's own fields, then lateness. Conflicting repetitions are not found here
+    (that takes memory of what was seen).
+
+    Args:
+        batch: As `reader.EventLog.read_batches` yields it; columns of kinds that
+            were not read are not checked.
+        offset: Offset of its first row.
+        rules: Bounds of lateness.
+    """
+    collector = RejectionCollector(batch.num_rows, offset)
+    _reject_malformed(batch, collector)
+    _check_envelope(batch, collector)
+    _check_kinds(batch, collector)
+    _check_acceptance(batch, collector, rules)
+    position = batch.schema.get_field_index(MALFORMED_COLUMN)
+    valid = batch if position < 0 else batch.remove_column(position)
+    valid_index = np.flatnonzero(~collector.is_rejected)
+    if len(valid_index) < batch.num_rows:
+        valid = valid.take(pa.array(valid_index))
+    return ValidatedBatch(valid, valid_index, collector.build())
+
+
+def _reject_malformed(batch: pa.RecordBatch, collector: RejectionCollector) -> None:
+    position = batch.schema.get_field_index(MALFORMED_COLUMN)
+    if position < 0:
+        return
+    column = batch.column(position)
+    for row in np.flatnonzero(compute_validity(column)):
+        fault = column[int(row)].as_py()
+        is_unknown = fault["message"] == UNKNOWN_KIND
+        expected = Expectation(
+            RejectionReason.UNKNOWN_KIND if is_unknown else RejectionReason.MALFORMED,
+            fault["field"],
+            fault["expectation"],
+            fault["fix"],
+        )
+        collector.reject(np.array([row]), expected, fault["value"])
+
+
+def _check_envelope(batch: pa.RecordBatch, collector: RejectionCollector) -> None:
+    """Reject rows without identity or time, or with an impossible one."""
+    for name in ("tenant", "event_id"):
+        is_empty = _to_mask(pc.equal(pc.binary_length(batch.column(name)), 0).fill_null(True))
+        rule = Expectation(
+            RejectionReason.MISSING_FIELD, name, "a non-empty string", "every event names it"
+        )
+        collector.reject(np.flatnonzero(is_empty), rule, "empty")
+    for name in ("event_time", "ingest_time"):
+        rule = Expectation(
+            RejectionReason.MISSING_FIELD, name, "a time", "give the event its event_time"
+        )
+        collector.reject(np.flatnonzero(~compute_validity(batch.column(name))), rule, "absent")
+        times_us = _read_us(batch, name)
+        early = np.flatnonzero(times_us < 1)
+        rule = Expectation(
+            RejectionReason.BAD_VALUE, name, "after 1970-01-01", "check the source's clock"
+        )
+        collector.reject(early, rule, "a time before 1970")
+    # The separator of keys: with it in a name, two tenants' keys could meet.
+    has_separator = pc.match_substring(batch.column("tenant"), "\x1f").fill_null(False)
+    rule = Expectation(
+        RejectionReason.BAD_VALUE, "tenant", "no control characters", "rename the tenant"
+    )
+    collector.reject(np.flatnonzero(_to_mask(has_separator)), rule, "a name with a separator")
+    channels = pa.array(list(find_envelope_enum("channel")), pa.string())
+    unknown = np.flatnonzero(~_to_mask(pc.is_in(batch.column("channel"), channels)))
+    rule = Expectation(
+        RejectionReason.BAD_VALUE, "channel", "a name of hemostat.v1.Channel", "correct the name"
+    )
+    collector.reject(unknown, rule, _show_names(batch.column("channel"), unknown))
+
+
+def _check_kinds(batch: pa.RecordBatch, collector: RejectionCollector) -> None:
+    """Reject rows without exactly one known kind, then check each kind's own fields."""
+    kind_column = batch.column(KIND_COLUMN)
+    rule = Expectation(
+        RejectionReason.MISSING_FIELD, KIND_COLUMN, "exactly one kind", "say what happened"
+    )
+    collector.reject(np.flatnonzero(~compute_validity(kind_column)), rule, "none")
+    kind_index = read_kind_index(batch)
+    unknown = np.flatnonzero(kind_index < 0)
+    rule = Expectation(
+        RejectionReason.UNKNOWN_KIND,
+        KIND_COLUMN,
+        "a kind of hemostat.v1.Event",
+        "write the log with this version, or leave the event out",
+    )
+    collector.reject(unknown, rule, _show_names(kind_column, unknown))
+    event_times = _read_us(batch, "event_time")
+    for number, kind in enumerate(EVENT_KINDS):
+        if kind not in batch.schema.names:
+            continue
+        column = batch.column(kind)
+        is_set, is_named = compute_validity(column), kind_index == number
+        wrong = np.flatnonzero(is_set != is_named)
+        rule = Expectation(
+            RejectionReason.BAD_VALUE,
+            kind,
+            "set if and only if `kind` names it",
+            "write exactly one kind per event",
+        )
+        collector.reject(wrong, rule, ["set" if is_set[row] else "absent" for row in wrong])
+        rows = np.flatnonzero(is_set & is_named & ~collector.is_rejected)
+        if len(rows):
+            checker = KindChecker(collector, kind, rows, event_times[rows])
+            checker.check(column if len(rows) == len(column) else column.take(pa.array(rows)))
+
+
+def _check_acceptance(
+    batch: pa.RecordBatch, collector: RejectionCollector, rules: AcceptanceRules
+) -> None:
+    """Reject events too late, from the future, or not known when they came in."""
+    event_us, ingest_us = _read_us(batch, "event_time"), _read_us(batch, "ingest_time")
+    known_us = _read_us(batch, "known_at")
+    bounds = (
+        (RejectionReason.LATE, "event_time", ingest_us - event_us, rules.max_late_us),
+        (RejectionReason.FUTURE, "event_time", event_us - ingest_us, rules.max_future_us),
+        (RejectionReason.NOT_YET_KNOWN, "known_at", known_us - ingest_us, rules.max_future_us),
+    )
+    for reason, field, distance_us, limit_us in bounds:
+        far = np.flatnonzero(distance_us > limit_us)
+        side = "before" if reason is RejectionReason.LATE else "after"
+        rule = Expectation(
+            reason,
+            field,
+            f"at most {limit_us // _SECOND_US} s {side} ingest_time",
+            "import history without ingest_time"
+            if reason is RejectionReason.LATE
+            else "check the source's clock",
+        )
+        shown = [f"{distance_us[row] // _SECOND_US} s {side} ingest_time" for row in far]
+        collector.reject(far, rule, shown)
+
+
+def _read_us(batch: pa.RecordBatch, name: str) -> npt.NDArray[np.int64]:
+    """Return a time column in microseconds; absent is 0."""
+    column = batch.column(name).cast(pa.int64()).fill_null(0)
+    times: npt.NDArray[np.int64] = column.to_numpy(zero_copy_only=False)
+    return times
+
+
+def _show_names(column: pa.Array, rows: npt.NDArray[np.int64]) -> list[str]:
+    """Return enum-like names as they may stand in a rejection."""
+    return [shorten(str(value)) for value in column.take(pa.array(rows)).to_pylist()]
+
+
+def _to_mask(column: pa.Array) -> npt.NDArray[np.bool_]:
+    mask: npt.NDArray[np.bool_] = column.to_numpy(zero_copy_only=False)
+    return mask
+
+
+__all__ = [
+    "DEFAULT_RULES",
+    "AcceptanceRules",
+    "Rejection",
+    "RejectionReason",
+    "ValidatedBatch",
+    "validate_batch",
+]
