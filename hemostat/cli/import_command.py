@@ -146,7 +146,7 @@ def _draw_buckets(report: ImportReport) -> Table:
         title="Source rows: where each one ended",
         columns=(Column("bucket"), Column("rows", "right"), Column("what it is: its event")),
         rows=tuple(rows),
-        caption=f"malformed rows: {report.dead_letters}",
+        caption=f"dead letters: {report.dead_letters}",
     )
 
 
