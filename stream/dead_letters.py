@@ -1,0 +1,141 @@
+"""Rows that could not be applied: where they stand, and why.
+
+A dead letter points at its row (log, partition, offset) and says what was wrong;
+it repeats neither the event nor an identifier, so erasing a customer from the log
+erases them here. Letters are kept in files of fixed offset ranges and merged by
+offset: a stream that reads a range again, after a crash or with batches of
+another size, leaves the same files.
+
+    DEAD_LETTERS/<incarnation>/partition=00/offsets-000000000000-000000009999.invalid.jsonl
+    DEAD_LETTERS/<incarnation>/partition=00/offsets-000000000000-000000009999.conflict-03.jsonl
+
+Conflicts are found shard by shard, hence the second name: one writer per file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import msgspec
+
+from features.errors import StoreUnavailableError
+
+RANGE_SIZE = 10_000
+"""Rows of the source per file. Part of the layout: not to be changed with the batch size."""
+
+INVALID = "invalid"
+_SUFFIX = ".jsonl"
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """Why one row of the log was not applied.
+
+    Attributes:
+        incarnation: The log it stands in.
+        partition: Partition of that log.
+        offset: Its row (the line, in JSONL), counted from 0 within the partition.
+        reason: Machine-readable, such as `late`, `conflict` or `unknown_kind`.
+        field: The field at fault.
+        value: The value met, shortened; never raw text and never an identifier.
+        expectation: What would have been right.
+        fix: What to do now.
+    """
+
+    incarnation: str
+    partition: int
+    offset: int
+    reason: str
+    field: str = ""
+    value: str = ""
+    expectation: str = ""
+    fix: str = ""
+
+
+_decode_letter = msgspec.json.Decoder(DeadLetter).decode
+
+
+def conflict_group(shard: int) -> str:
+    """Return the name under which a shard files its conflicts.
+
+    >>> conflict_group(3)
+    'conflict-03'
+    """
+    return f"conflict-{shard:02d}"
+
+
+class DeadLetterFiles:
+    """Writes dead letters below a folder, which is made with the first letter.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, letters: Sequence[DeadLetter], group: str) -> None:
+        """File letters; on the disk's side of the call when it returns, whole or not at all.
+
+        To be called before the progress past their rows is committed: a crash in
+        between files them again, in the same place.
+
+        Args:
+            letters: Any rows, once each.
+            group: `INVALID`, or `conflict_group` of the shard that found them.
+
+        Raises:
+            StoreUnavailableError: The folder cannot be written.
+        """
+
+        def range_of(letter: DeadLetter) -> tuple[str, int, int]:
+            return letter.incarnation, letter.partition, letter.offset // RANGE_SIZE
+
+        for (incarnation, partition, number), those in groupby(
+            sorted(letters, key=lambda letter: (*range_of(letter), letter.offset)), range_of
+        ):
+            first, last = number * RANGE_SIZE, (number + 1) * RANGE_SIZE - 1
+            folder = self.path / incarnation / f"partition={partition:02d}"
+            file = folder / f"offsets-{first:012d}-{last:012d}.{group}{_SUFFIX}"
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                _merge(file, those)
+            except OSError as error:
+                raise StoreUnavailableError(
+                    "the dead letters cannot be written; the batch was not applied",
+                    field="--dead-letters",
+                    value=f"{file}: {error.strerror}",
+                    fix="free disk space or choose a folder that this user may write to",
+                ) from error
+
+
+def read_dead_letters(path: Path) -> Iterator[DeadLetter]:
+    """Yield all letters below a folder by log, partition and offset range.
+
+    Nothing if the folder does not exist: it is made with the first letter.
+    """
+    for file in sorted(path.glob(f"*/partition=*/offsets-*{_SUFFIX}")):
+        yield from _read(file)
+
+
+def count_by_reason(path: Path) -> dict[str, int]:
+    """Return how many letters below a folder have each reason, most frequent first."""
+    return dict(Counter(letter.reason for letter in read_dead_letters(path)).most_common())
+
+
+def _read(file: Path) -> list[DeadLetter]:
+    with file.open("rb") as lines:
+        return [_decode_letter(line) for line in lines]
+
+
+def _merge(file: Path, letters: Iterator[DeadLetter]) -> None:
+    held = {letter.offset: letter for letter in _read(file)} if file.exists() else {}
+    held.update((letter.offset, letter) for letter in letters)
+    encode = msgspec.json.encode
+    content = b"".join(encode(held[offset]) + b"\n" for offset in sorted(held))
+    draft = file.with_suffix(".tmp")
+    draft.write_bytes(content)
+    os.replace(draft, file)  # noqa: PTH105 - the atomic rename, under its own name

@@ -1,0 +1,94 @@
+"""Event logs for the tests of the stream: small, seeded, with every kind of trouble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from features.log import structs
+from features.log.writer import EventLogWriter
+
+DAY_US = 86_400_000_000
+START_US = 20_000 * DAY_US
+"""2024-10-04: the first day of the generated logs."""
+
+Events = Sequence[Any]
+MakeEvents = Callable[..., list[Any]]
+WriteLog = Callable[..., Path]
+
+_REASONS = ["size too small", "尺码偏小，穿不下", "changed my mind", "does not fit", ""]
+
+
+def _make_event(rng: np.random.Generator, number: int, ingest_us: int, n_customers: int) -> Any:
+    """Return one event: orders, returns, cancels, labels, and kinds that fold nothing."""
+    guest = rng.random() < 0.1
+    customer = "" if guest else f"c{rng.integers(n_customers)}"
+    quantity, price = int(rng.integers(1, 4)), int(rng.integers(100, 20_000))
+    event_us = ingest_us - int(rng.integers(0, 3 * DAY_US))
+    reason = structs.Reason(code="REASON_CODE_OTHER", text=str(rng.choice(_REASONS)))
+    line = structs.OrderLine(
+        line_id="1", sku=f"s{rng.integers(50)}", quantity=quantity, unit_price_minor=price
+    )
+    bodies = {
+        "order_placed": structs.OrderPlaced(order_id=f"o{number}", lines=[line]),
+        "return_requested": structs.ReturnRequested(
+            return_id=f"r{number}",
+            order_id=f"o{number}",
+            order_time=event_us - int(rng.integers(0, 40)) * DAY_US,
+            quantity=quantity,
+            unit_price_minor=price,
+            return_window_days=30,
+            has_receipt=True,
+            reason=reason,
+        ),
+        "cancel_requested": structs.CancelRequested(
+            cancel_id=f"k{number}", order_id=f"o{number}", quantity=1, unit_price_minor=price,
+            order_time=event_us, reason=reason,
+        ),
+        "label_set": structs.LabelSet(
+            case_event_id=f"e{number}", label="LABEL_KIND_ABUSE_CONFIRMED", effective_time=event_us
+        ),
+        "order_shipped": structs.OrderShipped(order_id=f"o{number}", carrier="x"),
+        "product_viewed": structs.ProductViewed(sku=f"s{number % 50}"),
+    }  # fmt: skip
+    kind = str(rng.choice(list(bodies), p=[0.4, 0.25, 0.1, 0.05, 0.1, 0.1]))
+    return structs.Event(
+        event_id=f"e{number}",
+        tenant="demo",
+        event_time=event_us,
+        ingest_time=ingest_us,
+        customer_id=customer,
+        channel="CHANNEL_WEB",
+        **{kind: bodies[kind]},
+    )
+
+
+@pytest.fixture(scope="session")
+def make_events() -> MakeEvents:
+    """Call with n_events, seed, days, n_customers: accepted events in ingest order."""
+
+    def make(n_events: int, *, seed: int = 1, days: int = 60, n_customers: int = 40) -> list[Any]:
+        rng = np.random.default_rng(seed)
+        times = np.sort(rng.integers(START_US, START_US + days * DAY_US, n_events))
+        return [
+            _make_event(rng, number, int(time_us), n_customers)
+            for number, time_us in enumerate(times)
+        ]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_log() -> WriteLog:
+    """Call with a path and events: the path of the written log."""
+
+    def write(path: Path, events: Events, *, n_partitions: int = 3, **options: Any) -> Path:
+        with EventLogWriter(path, n_partitions=n_partitions, **options) as writer:
+            writer.append_structs(list(events))
+        return path
+
+    return write
