@@ -85,5 +85,25 @@ class CommitConflictError(HemostatError):
     """The shard's version moved: somebody else committed first."""
 
 
+class UnknownCustomerError(HemostatError):
+    """Nothing is known of the customer asked for."""
+
+
 class PortInUseError(HemostatError):
     """The address to listen on is taken."""
+
+
+class RequestConflictError(HemostatError):
+    """The same request or outcome id came before with other content."""
+
+
+class UnknownDecisionError(HemostatError):
+    """No decision of this tenant has this id."""
+
+
+class OverloadedError(HemostatError):
+    """More calls wait than can be answered in time; this one was not begun."""
+
+
+class DeadlineError(HemostatError):
+    """The call's time ran out before it was answered."""

@@ -1,0 +1,262 @@
+"""`hemostat features`: one customer's vector as of a time, and what it means."""
+
+from __future__ import annotations
+
+import math
+import time
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from features.errors import ConfigError, UnknownCustomerError
+from hemostat.cli.output import Column, JsonOption, Output, Table
+
+if TYPE_CHECKING:
+    from features.definition import FeatureDefinition
+
+app = typer.Typer(name=None)
+
+
+class Language(StrEnum):
+    """Language of the descriptions."""
+
+    EN = "en"
+    ZH = "zh"
+
+
+class FeatureValue(msgspec.Struct, frozen=True):
+    """One feature as shown.
+
+    Attributes:
+        value: None where it is missing.
+        age_s: Time since the newest event that moves it, seconds; None where there
+            was none, or where the record keeps no time of such events.
+    """
+
+    name: str
+    value: float | None
+    age_s: float | None
+    unit: str
+    window: str
+    hop_s: int | None
+    events: tuple[str, ...]
+    default: str
+    description: str
+
+
+class CustomerFeatures(msgspec.Struct, frozen=True):
+    """A customer's features as of a time.
+
+    Attributes:
+        source: `log` (refolded) or `store` (the live record).
+        at: The time of the vector.
+        event_count: Events of the customer known by then.
+        record_age_s: Time since the customer's latest event, seconds.
+        shard_lag_s: Time since the latest event that the customer's shard has
+            applied, seconds; only of the live record.
+        schema_hash: Which features these are.
+        features: In the table's order; those that need a case are left out.
+    """
+
+    source: str
+    at: datetime
+    event_count: int
+    record_age_s: float
+    shard_lag_s: float | None
+    schema_hash: str
+    features: tuple[FeatureValue, ...]
+
+
+@app.command("features")
+def show_features(
+    customer: Annotated[str, typer.Argument(help="The customer, as in the events.")],
+    tenant: Annotated[str, typer.Option(help="Whose customer.")],
+    at: Annotated[
+        str, typer.Option(help="Time, RFC 3339, e.g. 2011-06-01T00:00:00Z. Empty: now.")
+    ] = "",
+    log: Annotated[Path | None, typer.Option(help="The event log; needed for a past time.")] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="The live store; answers only for now.")
+    ] = None,
+    lang: Annotated[Language, typer.Option(help="Language of the descriptions.")] = Language.EN,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a customer's features: value, unit, window, freshness and meaning.
+
+    A past time is refolded from the log, exactly as serving would have seen it;
+    the live record answers only for now.
+    """
+    output = Output(as_json)
+    now_us = time.time_ns() // 1000
+    at_us = _parse_time(at) if at else now_us
+    shard_lag_s = None
+    if log is not None:
+        record = _read_from_log(log, tenant, customer, at_us)
+    elif store is not None and not at:
+        record, shard_lag_s = _read_from_store(store, tenant, customer, now_us)
+    else:
+        raise ConfigError(
+            "no source that can answer for this time",
+            field="--log" if at else "--store, --log",
+            value="absent",
+            expectation="the event log for a past time; the store or the log for now",
+            fix=f"add --log LOG{'' if at else ' or --store STORE'}",
+        )
+    if record["event_count"][0] == 0:
+        raise UnknownCustomerError(
+            "no event of this customer is known by that time",
+            field="CUSTOMER",
+            value=customer,
+            expectation=f"a customer of tenant {tenant!r} with an event by the time asked for",
+            fix="check --tenant and the id, or ask for a later --at",
+        )
+    shown = CustomerFeatures(
+        source="store" if log is None else "log",
+        at=datetime.fromtimestamp(at_us / 1e6, UTC),
+        event_count=int(record["event_count"][0]),
+        record_age_s=max(0, at_us - int(record["last_event_us"][0])) / 1e6,
+        shard_lag_s=shard_lag_s,
+        schema_hash=_schema_hash(),
+        features=_compute_values(record, at_us, lang),
+    )
+    output.show(shown, [_draw(shown)], text=_describe_freshness(shown))
+
+
+def _schema_hash() -> str:
+    from features.definitions import SCHEMA_HASH
+
+    return SCHEMA_HASH
+
+
+def _parse_time(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ConfigError(
+            "not a time",
+            field="--at",
+            value=text,
+            expectation="RFC 3339 with an offset",
+            fix="write e.g. --at 2011-06-01T00:00:00Z",
+        )
+    return int(moment.timestamp() * 1_000_000)
+
+
+def _read_from_log(path: Path, tenant: str, customer: str, at_us: int) -> Any:
+    from features.log.customer import read_record_at
+    from features.log.reader import EventLog
+
+    log = EventLog(path)
+    if log.manifest.tenants and tenant not in log.manifest.tenants:
+        raise ConfigError(
+            "the event log has no such tenant",
+            field="--tenant",
+            value=tenant,
+            expectation=f"one of {', '.join(log.manifest.tenants)}",
+            fix="name one of them",
+        )
+    return read_record_at(log, tenant, customer, at_us)
+
+
+def _read_from_store(path: Path, tenant: str, customer: str, now_us: int) -> tuple[Any, float]:
+    from features.keys import compute_entity_key, compute_shard
+    from features.record import decode_records
+    from features.store.lmdb_store import LmdbFeatureStore
+
+    key = compute_entity_key(tenant, "customer", customer)
+    store = LmdbFeatureStore.open_reader(path)
+    try:
+        applied_us = store.read_shard_state(compute_shard(key)).applied_ingest_us
+        return decode_records(store.read_records([key])), (now_us - applied_us) / 1e6
+    finally:
+        store.close()
+
+
+def _compute_values(record: Any, at_us: int, lang: Language) -> tuple[FeatureValue, ...]:
+    """Return the features that stand without a case."""
+    import numpy as np
+
+    from features.definitions import FEATURES
+    from features.request_rows import REQUEST_ROW_DTYPE, Call
+    from features.vector import STATE_KNOWN, compute_vectors
+
+    request = np.zeros(1, REQUEST_ROW_DTYPE)
+    request["time_us"], request["call"] = at_us, Call.RETURN
+    states = np.full(1, STATE_KNOWN, np.int8)
+    vector = compute_vectors(record, np.zeros(1, np.int64), states, request)[0]
+    return tuple(
+        FeatureValue(
+            name=feature.name,
+            value=None if math.isnan(value) else float(value),
+            age_s=_compute_age(record, feature.events, at_us),
+            unit=feature.unit,
+            window=feature.window.name if feature.window else "",
+            hop_s=feature.window.hop_us // 1_000_000 if feature.window else None,
+            events=feature.events,
+            default=feature.default,
+            description=feature.description if lang is Language.EN else feature.description_zh,
+        )
+        for feature, value in zip(FEATURES, vector, strict=True)
+        if not _needs_case(feature)
+    )
+
+
+_NEWEST_FIELDS = {
+    "order_placed": "order_us",
+    "return_requested": "return_us",
+    "cancel_requested": "cancel_request_us",
+}
+
+
+def _compute_age(record: Any, events: tuple[str, ...], at_us: int) -> float | None:
+    fields = [_NEWEST_FIELDS[event] for event in events if event in _NEWEST_FIELDS]
+    newest_us = max((int(record[field][0, 0]) for field in fields), default=0)
+    return max(0, at_us - newest_us) / 1e6 if newest_us else None
+
+
+def _needs_case(feature: FeatureDefinition) -> bool:
+    return feature.name.startswith("request_")
+
+
+def _draw(shown: CustomerFeatures) -> Table:
+    rows = tuple(
+        (
+            feature.name,
+            _format_value(feature.value, feature.unit),
+            feature.unit,
+            "" if feature.age_s is None else f"{feature.age_s / 86_400:.1f}",
+            feature.description,
+        )
+        for feature in shown.features
+    )
+    return Table(
+        title=f"Features as of {shown.at.isoformat(timespec='seconds')}, from the {shown.source}",
+        columns=(
+            Column("feature"),
+            Column("value", justify="right"),
+            Column("unit"),
+            Column("age [d]", justify="right"),
+            Column("meaning"),
+        ),
+        rows=rows,
+        caption="age: days since the newest event that moves the feature",
+    )
+
+
+def _format_value(value: float | None, unit: str) -> str:
+    if value is None:
+        return "missing"
+    return f"{value:,.0f}" if unit in {"1", "minor", "code", "flag"} else f"{value:,.4f}"
+
+
+def _describe_freshness(shown: CustomerFeatures) -> str:
+    age = f"latest event {shown.record_age_s / 86_400:.1f} days before"
+    if shown.shard_lag_s is not None:
+        age += f"; store applied up to {shown.shard_lag_s:,.1f} s ago"
+    return f"{shown.event_count} events known; {age}; schema {shown.schema_hash}"
