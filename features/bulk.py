@@ -13,17 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import array_of, compiled, float32_2d, int8_1d, int64_1d, void
+from features.compiled import array_of, compiled, float32_2d, int8_1d, int64_1d, int64_2d, void
 from features.definitions import N_FEATURES
 from features.fold import fold_row
 from features.fold_rows import FOLD_ROW_DTYPE
 from features.keys import ENTITY_KEY_SIZE
-from features.own_case import N_SUM_COLUMNS, N_SUM_ROWS
-from features.plan import PLAN, PLAN_DTYPE
+from features.plan import N_FACTS, N_SUM_COLUMNS, N_SUM_ROWS, PLAN_RATIOS, PLAN_SOURCES
 from features.record import RECORD_DTYPE, new_records
 from features.request_rows import REQUEST_ROW_DTYPE
 from features.vector import STATE_GUEST, STATE_KNOWN, STATE_NEW, fill_row
-from features.vector_history import N_SCANNED
 
 
 @compiled(
@@ -36,7 +34,8 @@ from features.vector_history import N_SCANNED
         int64_1d,
         int64_1d,
         int8_1d,
-        array_of(PLAN_DTYPE),
+        int64_2d,
+        int64_2d,
         float32_2d,
     )
 )
@@ -49,7 +48,8 @@ def _walk_history(
     request_order: npt.NDArray[np.int64],
     request_owner: npt.NDArray[np.int64],
     states: npt.NDArray[np.int8],
-    plan: npt.NDArray[Any],
+    ratios: npt.NDArray[np.int64],
+    sources: npt.NDArray[np.int64],
     out: npt.NDArray[np.float32],
 ) -> None:
     """Merge events and requests, both in (owner, time) order, with one record at hand.
@@ -57,7 +57,7 @@ def _walk_history(
     `scratch` holds two records: the one at hand and an empty one to start over from.
     """
     sums = np.zeros((N_SUM_ROWS, N_SUM_COLUMNS), np.int64)
-    found = np.zeros(N_SCANNED, np.float64)
+    facts = np.zeros(N_FACTS, np.float64)
     record = scratch[0]
     owner, n_folded, r = np.int64(-1), 0, 0
     for q in range(request_order.shape[0]):
@@ -78,7 +78,7 @@ def _walk_history(
         state = int(states[i])
         if state != STATE_GUEST:
             state = STATE_KNOWN if n_folded else STATE_NEW
-        fill_row(record, state, request, plan, sums, found, out[i])
+        fill_row(record, state, request, ratios, sources, sums, facts, out[i])
 
 
 def _find_first_tellings(event_keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
@@ -129,7 +129,8 @@ def compute_vectors_at(
         request_order,
         request_owner,
         states,
-        PLAN,
+        PLAN_RATIOS,
+        PLAN_SOURCES,
         out,
     )
     return out

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from features.compiled import inlined
 from features.definition import WINDOWS
 from features.fold_rows import FoldFlag
-from features.plan import PLAN_WINDOWS
+from features.plan import N_SUM_COLUMNS, PLAN_WINDOWS
 from features.record import (
     COUNTERS,
     LIFETIME_COUNTERS,
@@ -25,11 +25,13 @@ from features.record import (
     N_WEEKLY,
 )
 
-N_SUM_ROWS = len(WINDOWS) + 1
-N_SUM_COLUMNS = len(LIFETIME_COUNTERS)
 LIFETIME_ROW = len(WINDOWS)
 
 _N_WINDOWS = len(WINDOWS)
+# `compute_sums` walks each ring once for its narrow and its wide window.
+assert [bool(w[2]) for w in PLAN_WINDOWS] == [True, True, False, False]
+assert PLAN_WINDOWS[0, 0] < PLAN_WINDOWS[1, 0]
+assert PLAN_WINDOWS[2, 0] < PLAN_WINDOWS[3, 0]
 _N_COUNTERS = len(COUNTERS)
 _ORDER_COUNT = LIFETIME_COUNTERS.index("order_count")
 _ORDER_LINE_COUNT = LIFETIME_COUNTERS.index("order_line_count")
@@ -65,33 +67,59 @@ def _subtract_windowed(
     """Take one event's amount out of every window that counts it, and out of life."""
     sums[LIFETIME_ROW, counter] -= amount
     for w in range(_N_WINDOWS):
-        length_us, hop_us = PLAN_WINDOWS[w, 0], PLAN_WINDOWS[w, 1]
-        if time_us // hop_us >= (now_us - length_us) // hop_us:
+        if time_us // PLAN_WINDOWS[w, 1] >= _find_first_bucket(now_us, w):
             sums[w, counter] -= amount
 
 
 @inlined
 def _sum_tiles(
-    tiles: npt.NDArray[np.int64], head: int, size: int, first: int, sums: npt.NDArray[np.int64]
+    tiles: npt.NDArray[np.int64],
+    head: int,
+    size: int,
+    first_narrow: int,
+    first_wide: int,
+    narrow: npt.NDArray[np.int64],
+    wide: npt.NDArray[np.int64],
 ) -> None:
-    """Add the buckets from `first` to the newest into `sums`, one per counter."""
-    for bucket in range(max(first, head - size), head):
+    """Sum a ring's buckets from `first_wide` on, noting the sum from `first_narrow` on its way.
+
+    Walks from the newest bucket back: the narrow window is a part of the wide one.
+    """
+    bucket = head - 1
+    slot = bucket % size
+    while bucket >= first_narrow and bucket >= head - size:
         for counter in range(_N_COUNTERS):
-            sums[counter] += tiles[bucket % size, counter]
+            narrow[counter] += tiles[slot, counter]
+        bucket -= 1
+        slot = slot - 1 if slot > 0 else size - 1
+    for counter in range(_N_COUNTERS):
+        wide[counter] = narrow[counter]
+    while bucket >= first_wide and bucket >= head - size:
+        for counter in range(_N_COUNTERS):
+            wide[counter] += tiles[slot, counter]
+        bucket -= 1
+        slot = slot - 1 if slot > 0 else size - 1
 
 
 @inlined
 def compute_sums(record: Any, now_us: int, sums: npt.NDArray[np.int64]) -> None:
     """Fill `sums`, shape `(N_SUM_ROWS, N_SUM_COLUMNS)`, from the tiles as of `now_us`."""
-    sums[:, :] = 0
     for w in range(_N_WINDOWS):
-        first = (now_us - PLAN_WINDOWS[w, 0]) // PLAN_WINDOWS[w, 1]
-        if PLAN_WINDOWS[w, 2]:
-            _sum_tiles(record["daily"], record["daily_head"], N_DAILY, first, sums[w])
-        else:
-            _sum_tiles(record["weekly"], record["weekly_head"], N_WEEKLY, first, sums[w])
+        for counter in range(_N_COUNTERS):
+            sums[w, counter] = 0
+    day, week = record["daily_head"], record["weekly_head"]
+    d0, d1 = _find_first_bucket(now_us, 0), _find_first_bucket(now_us, 1)
+    w0, w1 = _find_first_bucket(now_us, 2), _find_first_bucket(now_us, 3)
+    _sum_tiles(record["daily"], day, N_DAILY, d0, d1, sums[0], sums[1])
+    _sum_tiles(record["weekly"], week, N_WEEKLY, w0, w1, sums[2], sums[3])
     for counter in range(N_SUM_COLUMNS):
         sums[LIFETIME_ROW, counter] = record["lifetime"][counter]
+
+
+@inlined
+def _find_first_bucket(now_us: int, window: int) -> int:
+    """Return the first absolute bucket of a window at a time: floor(T - W, hop) / hop."""
+    return int((now_us - PLAN_WINDOWS[window, 0]) // PLAN_WINDOWS[window, 1])
 
 
 @inlined

@@ -12,12 +12,9 @@ from features.definition import Aggregation
 from features.embedding import DIM
 from features.fold_rows import FoldFlag
 from features.own_case import LIFETIME_ROW
-from features.record import DAY_US, LIFETIME_COUNTERS, N_CHANNELS, N_ORDERS, N_RETURNS
+from features.record import DAY_US, LIFETIME_COUNTERS, N_CHANNELS, N_RETURNS
 from features.request_rows import RequestFlag
 
-_SUM = int(Aggregation.SUM)
-_RATIO = int(Aggregation.RATIO)
-_NET_VALUE = int(Aggregation.NET_VALUE)
 _SINCE_FIRST_ORDER = int(Aggregation.DAYS_SINCE_FIRST_ORDER)
 _SINCE_LAST_ORDER = int(Aggregation.DAYS_SINCE_LAST_ORDER)
 _SINCE_LAST_RETURN = int(Aggregation.DAYS_SINCE_LAST_RETURN)
@@ -39,8 +36,6 @@ _VALUE_TO_ORDER_MEAN = int(Aggregation.VALUE_TO_ORDER_MEAN)
 
 _ORDER_COUNT = LIFETIME_COUNTERS.index("order_count")
 _ORDER_VALUE = LIFETIME_COUNTERS.index("order_value")
-_RETURN_VALUE = LIFETIME_COUNTERS.index("return_value")
-_CANCEL_VALUE = LIFETIME_COUNTERS.index("cancel_value")
 _HOLD_COUNT = LIFETIME_COUNTERS.index("hold_count")
 _HOLD_SUM_S = LIFETIME_COUNTERS.index("hold_sum_s")
 
@@ -53,26 +48,14 @@ _REQUEST_HAS_EMBEDDING = int(RequestFlag.HAS_EMBEDDING)
 _DAY_S = 86_400.0
 _N_REASON_CODES = 256
 
-# What `scan_returns` finds: one pass over the ring serves a dozen columns.
-_N_SCANNED = 13
-_S_COUNT = 0
-_S_HOLD_LAST = 1
-_S_HOLD_MEAN = 2
-_S_HOLD_STD = 3
-_S_LATE_SHARE = 4
-_S_CROSS_SHARE = 5
-_S_SIMILARITY_SELF = 6
-_S_CODE_TOP_SHARE = 7
-_S_SIMILARITY_MEAN = 8
-_S_SIMILARITY_MAX = 9
-_S_CODE_REQUEST_SHARE = 10
-_S_LAST_US = 11
 
-N_SCANNED = _N_SCANNED
+@inlined
+def _days_since(now_us: int, time_us: int) -> float:
+    return float(max(0, now_us - time_us)) / DAY_US
 
 
 @inlined
-def _scan_holds(record: Any, own: int, found: npt.NDArray[np.float64]) -> None:
+def _scan_holds(record: Any, own: int, facts: npt.NDArray[np.float64]) -> None:
     """Find the statistics of time to return among the newest 16 returns but the case."""
     n = n_late = 0
     total = 0.0
@@ -93,11 +76,11 @@ def _scan_holds(record: Any, own: int, found: npt.NDArray[np.float64]) -> None:
         n += 1
         total += hold_days
         n_late += 1 if flags & _IS_LATE else 0
-    found[_S_HOLD_LAST] = last
+    facts[_HOLD_LAST] = last
     mean = total / n if n else np.nan
-    found[_S_HOLD_MEAN] = mean
-    found[_S_LATE_SHARE] = n_late / n if n else np.nan
-    found[_S_HOLD_STD] = _compute_hold_std(record, own, n, mean)
+    facts[_HOLD_MEAN] = mean
+    facts[_HOLD_LATE_SHARE] = n_late / n if n else np.nan
+    facts[_HOLD_STD] = _compute_hold_std(record, own, n, mean)
 
 
 @inlined
@@ -128,7 +111,7 @@ def _norm(embedding: npt.NDArray[np.int8]) -> float:
 
 
 @inlined
-def _scan_similarities(record: Any, own: int, request: Any, found: npt.NDArray[np.float64]) -> None:
+def _scan_similarities(record: Any, own: int, request: Any, facts: npt.NDArray[np.float64]) -> None:
     """Find the similarity of past reasons to each other and of the new one to them.
 
     The mean over pairs of unit vectors u is (|sum u|^2 - n) / (n (n - 1)).
@@ -160,14 +143,14 @@ def _scan_similarities(record: Any, own: int, request: Any, found: npt.NDArray[n
     square = 0.0
     for k in range(DIM):
         square += unit_sum[k] * unit_sum[k]
-    found[_S_SIMILARITY_SELF] = (square - n) / (n * (n - 1)) if n >= 2 else np.nan
+    facts[_SIMILARITY_SELF] = (square - n) / (n * (n - 1)) if n >= 2 else np.nan
     is_comparable = n > 0 and request_norm > 0.0
-    found[_S_SIMILARITY_MEAN] = total / n if is_comparable else np.nan
-    found[_S_SIMILARITY_MAX] = greatest if is_comparable else np.nan
+    facts[_SIMILARITY_REQUEST_MEAN] = total / n if is_comparable else np.nan
+    facts[_SIMILARITY_REQUEST_MAX] = greatest if is_comparable else np.nan
 
 
 @inlined
-def _scan_codes(record: Any, own: int, request: Any, found: npt.NDArray[np.float64]) -> None:
+def _scan_codes(record: Any, own: int, request: Any, facts: npt.NDArray[np.float64]) -> None:
     """Find shares of reason codes and channels, the count and the newest return's time."""
     counts = np.zeros(_N_REASON_CODES, np.int64)
     n = n_cross = n_coded = top = 0
@@ -186,119 +169,89 @@ def _scan_codes(record: Any, own: int, request: Any, found: npt.NDArray[np.float
         if code != 0:
             n_coded += 1
             top = max(top, counts[code])
-    asked = int(request["reason_code"])
-    found[_S_COUNT] = n
-    found[_S_LAST_US] = last_us
-    found[_S_CROSS_SHARE] = n_cross / n if n else np.nan
-    found[_S_CODE_TOP_SHARE] = top / n_coded if n_coded else np.nan
-    found[_S_CODE_REQUEST_SHARE] = counts[asked] / n if n and asked else np.nan
+    asked, now_us = int(request["reason_code"]), request["time_us"]
+    facts[_SINCE_LAST_RETURN] = _days_since(now_us, last_us) if n else np.nan
+    facts[_CROSS_CHANNEL_SHARE] = n_cross / n if n else np.nan
+    facts[_CODE_TOP_SHARE] = top / n_coded if n_coded else np.nan
+    facts[_CODE_REQUEST_SHARE] = counts[asked] / n if n and asked else np.nan
 
 
 @inlined
-def scan_returns(record: Any, own: int, request: Any, found: npt.NDArray[np.float64]) -> None:
-    """Fill `found`, shape `(N_SCANNED,)`, from the newest 16 returns but the case at `own`."""
-    _scan_holds(record, own, found)
-    _scan_similarities(record, own, request, found)
-    _scan_codes(record, own, request, found)
+def _fill_order_times(record: Any, own: int, now_us: int, facts: npt.NDArray[np.float64]) -> None:
+    """Find the days since the first and since the last order but the case at `own`."""
+    is_own_first = own >= 0 and record["first_order_key"][0] == record["order_key"][own]
+    place = 1 if is_own_first else 0
+    facts[_SINCE_FIRST_ORDER] = np.nan
+    if record["first_order_key"][place] != np.uint64(0):
+        facts[_SINCE_FIRST_ORDER] = _days_since(now_us, record["first_order_us"][place])
+    place = 1 if own == 0 else 0
+    facts[_SINCE_LAST_ORDER] = np.nan
+    if record["order_key"][place] != np.uint64(0):
+        facts[_SINCE_LAST_ORDER] = _days_since(now_us, record["order_us"][place])
 
 
 @inlined
-def _days_since(now_us: int, time_us: int) -> float:
-    return float(max(0, now_us - time_us)) / DAY_US
-
-
-@inlined
-def _compute_order_time(record: Any, own: int, now_us: int, aggregation: int) -> float:
-    """Return days since the first or the last order but the case; NaN without one."""
-    if aggregation == _SINCE_FIRST_ORDER:
-        is_own_first = own >= 0 and record["first_order_key"][0] == record["order_key"][own]
-        place = 1 if is_own_first else 0
-        if record["first_order_key"][place] == np.uint64(0):
-            return np.nan
-        return _days_since(now_us, record["first_order_us"][place])
-    for place in range(N_ORDERS):
-        if record["order_key"][place] == np.uint64(0):
-            break
-        if place != own:
-            return _days_since(now_us, record["order_us"][place])
-    return np.nan
-
-
-@inlined
-def _compute_channels(
-    record: Any, own_order: int, own_return: int, request: Any, aggregation: int
-) -> float:
-    """Return distinct channels, or whether orders on the request's channel are known."""
-    own_channel = -1
-    if aggregation == _RETURN_CHANNEL_COUNT:
-        counts = record["return_channel_count"]
-        if own_return >= 0:
-            own_channel = record["return_channel"][own_return] % N_CHANNELS
-    else:
-        counts = record["order_channel_count"]
-        if own_order >= 0:
-            own_channel = record["order_channel"][own_order] % N_CHANNELS
-    asked = int(request["channel"]) % N_CHANNELS
-    n = n_asked = 0
+def _count_channels(counts: npt.NDArray[np.int64], own_channel: int) -> int:
+    """Return how many channels remain when one event on `own_channel` (-1: none) is taken out."""
+    n = 0
     for channel in range(N_CHANNELS):
-        count = counts[channel] - (1 if channel == own_channel else 0)
-        n += 1 if count > 0 else 0
-        if channel == asked:
-            n_asked = count
-    if aggregation == _IS_CHANNEL_KNOWN:
-        if n == 0:
-            return np.nan
-        return 1.0 if n_asked > 0 else 0.0
-    return float(n)
+        if counts[channel] > (1 if channel == own_channel else 0):
+            n += 1
+    return n
 
 
 @inlined
-def _compute_scanned(found: npt.NDArray[np.float64], now_us: int, aggregation: int) -> float:
-    if _HOLD_LAST <= aggregation <= _HOLD_LATE_SHARE:
-        return float(found[_S_HOLD_LAST + aggregation - _HOLD_LAST])
-    if _CROSS_CHANNEL_SHARE <= aggregation <= _CODE_TOP_SHARE:
-        return float(found[_S_CROSS_SHARE + aggregation - _CROSS_CHANNEL_SHARE])
-    if _SIMILARITY_REQUEST_MEAN <= aggregation <= _CODE_REQUEST_SHARE:
-        return float(found[_S_SIMILARITY_MEAN + aggregation - _SIMILARITY_REQUEST_MEAN])
-    if aggregation == _SINCE_LAST_RETURN and found[_S_COUNT] > 0:
-        return _days_since(now_us, int(found[_S_LAST_US]))
-    return np.nan
+def _fill_channels(
+    record: Any, own: tuple[int, int, int], request: Any, facts: npt.NDArray[np.float64]
+) -> None:
+    """Find distinct channels, and whether orders on the request's channel are known."""
+    own_order = record["order_channel"][own[0]] if own[0] >= 0 else -1
+    own_return = record["return_channel"][own[1]] if own[1] >= 0 else -1
+    n_ordered = _count_channels(record["order_channel_count"], own_order)
+    facts[_ORDER_CHANNEL_COUNT] = n_ordered
+    facts[_RETURN_CHANNEL_COUNT] = _count_channels(record["return_channel_count"], own_return)
+    asked = int(request["channel"]) % N_CHANNELS
+    n_asked = record["order_channel_count"][asked] - (1 if own_order == asked else 0)
+    facts[_IS_CHANNEL_KNOWN] = np.nan
+    if n_ordered:
+        facts[_IS_CHANNEL_KNOWN] = 1.0 if n_asked > 0 else 0.0
 
 
 @inlined
-def _compute_value_to_mean(lifetime: npt.NDArray[np.int64], value_minor: int) -> float:
+def _fill_lifetime_means(
+    lifetime: npt.NDArray[np.int64], request: Any, facts: npt.NDArray[np.float64]
+) -> None:
+    n_holds, n_orders = lifetime[_HOLD_COUNT], lifetime[_ORDER_COUNT]
     ordered = float(lifetime[_ORDER_VALUE])
-    if lifetime[_ORDER_COUNT] <= 0 or ordered <= 0.0:
-        return np.nan
-    return float(value_minor) * float(lifetime[_ORDER_COUNT]) / ordered
+    facts[_HOLD_MEAN_LIFETIME] = np.nan
+    if n_holds > 0:
+        facts[_HOLD_MEAN_LIFETIME] = float(lifetime[_HOLD_SUM_S]) / n_holds / _DAY_S
+    facts[_VALUE_TO_ORDER_MEAN] = np.nan
+    if n_orders > 0 and ordered > 0.0:
+        facts[_VALUE_TO_ORDER_MEAN] = float(request["value_minor"]) * n_orders / ordered
 
 
 @inlined
-def compute_history(
+def fill_history_facts(
     record: Any,
     request: Any,
-    step: Any,
-    sums: npt.NDArray[np.int64],
-    found: npt.NDArray[np.float64],
     own: tuple[int, int, int],
-) -> float:
-    """Return one history column of a known customer, in double precision; NaN is missing."""
-    aggregation, window = step["aggregation"], step["window"]
-    if aggregation == _SUM:
-        return float(sums[window, step["first"]])
-    if aggregation == _RATIO:
-        denominator = sums[window, step["second"]]
-        return float(sums[window, step["first"]]) / denominator if denominator > 0 else np.nan
-    if aggregation == _NET_VALUE:
-        row = sums[window]
-        return float(row[_ORDER_VALUE] - row[_RETURN_VALUE] - row[_CANCEL_VALUE])
-    if aggregation in (_SINCE_FIRST_ORDER, _SINCE_LAST_ORDER):
-        return _compute_order_time(record, own[0], request["time_us"], aggregation)
-    if aggregation == _HOLD_MEAN_LIFETIME:
-        count = sums[LIFETIME_ROW, _HOLD_COUNT]
-        return float(sums[LIFETIME_ROW, _HOLD_SUM_S]) / count / _DAY_S if count > 0 else np.nan
-    if aggregation in (_ORDER_CHANNEL_COUNT, _RETURN_CHANNEL_COUNT, _IS_CHANNEL_KNOWN):
-        return _compute_channels(record, own[0], own[1], request, aggregation)
-    if aggregation == _VALUE_TO_ORDER_MEAN:
-        return _compute_value_to_mean(sums[LIFETIME_ROW], request["value_minor"])
-    return _compute_scanned(found, request["time_us"], aggregation)
+    sums: npt.NDArray[np.int64],
+    facts: npt.NDArray[np.float64],
+) -> None:
+    """Write all history facts of a known customer, each at its aggregation's number.
+
+    Args:
+        record: Element of `RECORD_DTYPE`.
+        request: Element of `REQUEST_ROW_DTYPE`.
+        own: The case's places in the rings of orders, returns and cancel
+            requests, -1 where it is not; rings are looked at without them.
+        sums: Window sums without the case (`own_case.compute_sums`).
+        facts: Shape `(N_FACTS,)`, float64; NaN is missing.
+    """
+    _scan_holds(record, own[1], facts)
+    _scan_similarities(record, own[1], request, facts)
+    _scan_codes(record, own[1], request, facts)
+    _fill_order_times(record, own[0], request["time_us"], facts)
+    _fill_channels(record, own, request, facts)
+    _fill_lifetime_means(sums[LIFETIME_ROW], request, facts)

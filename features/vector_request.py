@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from features.compiled import inlined
 from features.definition import Aggregation
@@ -33,18 +34,22 @@ _ORDER_AGE = int(Aggregation.REQUEST_ORDER_AGE)
 _HOLD = int(Aggregation.REQUEST_HOLD)
 _WINDOW_SHARE = int(Aggregation.REQUEST_WINDOW_SHARE)
 _IS_TAG_ON = int(Aggregation.REQUEST_IS_TAG_ON)
+_HAS_REASON_TEXT = int(Aggregation.REQUEST_HAS_REASON_TEXT)
+_HAS_RECEIPT = int(Aggregation.REQUEST_HAS_RECEIPT)
+_HAS_ORDER = int(Aggregation.REQUEST_HAS_ORDER)
+_IS_PHOTO_CHECKED = int(Aggregation.REQUEST_IS_PHOTO_CHECKED)
+_IS_VIDEO_PASSED = int(Aggregation.REQUEST_IS_VIDEO_PASSED)
+_IS_GIFT_CARD = int(Aggregation.REQUEST_IS_GIFT_CARD)
 
 _TAG_KNOWN = int(RequestFlag.IS_TAG_KNOWN)
 _TAG_ON = int(RequestFlag.IS_TAG_ON)
 
-# Aggregations that are one bit of the flags: (aggregation, bit).
-_FLAG_BITS = np.zeros(int(max(Aggregation)) + 1, np.int64)
-_FLAG_BITS[int(Aggregation.REQUEST_HAS_REASON_TEXT)] = int(RequestFlag.HAS_EMBEDDING)
-_FLAG_BITS[int(Aggregation.REQUEST_HAS_RECEIPT)] = int(RequestFlag.HAS_RECEIPT)
-_FLAG_BITS[int(Aggregation.REQUEST_HAS_ORDER)] = int(RequestFlag.HAS_ORDER)
-_FLAG_BITS[int(Aggregation.REQUEST_IS_PHOTO_CHECKED)] = int(RequestFlag.IS_PHOTO_CHECKED)
-_FLAG_BITS[int(Aggregation.REQUEST_IS_VIDEO_PASSED)] = int(RequestFlag.IS_VIDEO_PASSED)
-_FLAG_BITS[int(Aggregation.REQUEST_IS_GIFT_CARD)] = int(RequestFlag.IS_GIFT_CARD)
+_HAS_EMBEDDING = int(RequestFlag.HAS_EMBEDDING)
+_RECEIPT = int(RequestFlag.HAS_RECEIPT)
+_ORDER_FOUND = int(RequestFlag.HAS_ORDER)
+_PHOTO_CHECKED = int(RequestFlag.IS_PHOTO_CHECKED)
+_VIDEO_PASSED = int(RequestFlag.IS_VIDEO_PASSED)
+_GIFT_CARD = int(RequestFlag.IS_GIFT_CARD)
 
 _HOUR_US = 3_600_000_000
 _SECOND_US = 1_000_000
@@ -54,6 +59,11 @@ _DAY_S = 86_400.0
 @inlined
 def _divide(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator > 0 else np.nan
+
+
+@inlined
+def _flag(bit: int) -> float:
+    return 1.0 if bit else 0.0
 
 
 @inlined
@@ -73,79 +83,62 @@ def _compute_hold_days(request: Any) -> float:
 
 
 @inlined
-def _compute_money(request: Any, aggregation: int) -> float:
+def _fill_money(request: Any, facts: npt.NDArray[np.float64]) -> None:
     order_value = float(request["order_value_minor"])
-    if aggregation == _VALUE:
-        return float(request["value_minor"])
-    if aggregation == _UNIT_PRICE:
-        return float(request["unit_price_minor"])
-    if aggregation == _ORDER_SHARE:
-        return _divide(float(request["value_minor"]), order_value)
-    if aggregation == _DISCOUNT_SHARE:
-        discount = float(request["discount_minor"])
-        return _divide(discount, order_value + discount)
-    if aggregation == _GIFT_CARD_SHARE:
-        return _divide(float(request["gift_card_minor"]), order_value)
-    return np.nan
+    value, discount = float(request["value_minor"]), float(request["discount_minor"])
+    facts[_VALUE] = value
+    facts[_QUANTITY] = float(request["quantity"])
+    facts[_UNIT_PRICE] = float(request["unit_price_minor"])
+    facts[_LINE_COUNT] = float(request["line_count"])
+    facts[_MULTI_VARIANT_SHARE] = _divide(
+        float(request["multi_variant_line_count"]), float(request["line_count"])
+    )
+    facts[_ORDER_SHARE] = _divide(value, order_value)
+    facts[_DISCOUNT_SHARE] = _divide(discount, order_value + discount)
+    facts[_GIFT_CARD_SHARE] = _divide(float(request["gift_card_minor"]), order_value)
 
 
 @inlined
-def _compute_time(request: Any, aggregation: int) -> float:
+def _fill_times(request: Any, facts: npt.NDArray[np.float64]) -> None:
     now_us = request["time_us"]
-    if aggregation == _HOUR:
-        return float(now_us % DAY_US // _HOUR_US)
-    if aggregation == _WEEKDAY:
-        return float((now_us // DAY_US + 3) % 7)  # 1970-01-01 was a Thursday.
-    if aggregation == _HOLD:
-        return _compute_hold_days(request)
-    if aggregation == _WINDOW_SHARE:
-        return _divide(_compute_hold_days(request), float(request["return_window_days"]))
-    if aggregation == _DELAY:
-        return float(request["delay_s"]) / 3600.0
-    if aggregation == _ORDER_AGE and request["order_time_us"] != 0:
-        return float(max(0, now_us - request["order_time_us"])) / DAY_US
-    if aggregation == _PROMISED_LEAD and request["promised_delivery_us"] != 0:
-        return float(request["promised_delivery_us"] - now_us) / DAY_US
-    return np.nan
+    order_us, promised_us = request["order_time_us"], request["promised_delivery_us"]
+    hold_days = _compute_hold_days(request)
+    facts[_HOUR] = float(now_us % DAY_US // _HOUR_US)
+    facts[_WEEKDAY] = float((now_us // DAY_US + 3) % 7)  # 1970-01-01 was a Thursday.
+    facts[_DELAY] = float(request["delay_s"]) / 3600.0
+    facts[_HOLD] = hold_days
+    facts[_WINDOW_SHARE] = _divide(hold_days, float(request["return_window_days"]))
+    facts[_ORDER_AGE] = float(max(0, now_us - order_us)) / DAY_US if order_us else np.nan
+    facts[_PROMISED_LEAD] = float(promised_us - now_us) / DAY_US if promised_us else np.nan
 
 
 @inlined
-def _compute_code(request: Any, aggregation: int) -> float:
+def _fill_codes(request: Any, facts: npt.NDArray[np.float64]) -> None:
     channel, order_channel = int(request["channel"]), int(request["order_channel"])
-    if aggregation == _CHANNEL:
-        return float(channel)
-    if aggregation == _ORDER_CHANNEL:
-        return _known_code(order_channel)
-    if aggregation == _TENDER:
-        return _known_code(int(request["tender"]))
-    if aggregation == _REASON_CODE:
-        return _known_code(int(request["reason_code"]))
-    if aggregation == _STAGE:
-        return _known_code(int(request["stage"]))
-    if aggregation == _IS_CROSS_CHANNEL and channel != 0 and order_channel != 0:
-        return 1.0 if channel != order_channel else 0.0
-    return np.nan
+    facts[_CHANNEL] = float(channel)
+    facts[_ORDER_CHANNEL] = _known_code(order_channel)
+    facts[_TENDER] = _known_code(int(request["tender"]))
+    facts[_REASON_CODE] = _known_code(int(request["reason_code"]))
+    facts[_STAGE] = _known_code(int(request["stage"]))
+    facts[_IS_CROSS_CHANNEL] = np.nan
+    if channel != 0 and order_channel != 0:
+        facts[_IS_CROSS_CHANNEL] = _flag(channel != order_channel)
 
 
 @inlined
-def compute_request(request: Any, aggregation: int) -> float:
-    """Return one request column, in double precision; NaN is missing."""
+def fill_request_facts(request: Any, facts: npt.NDArray[np.float64]) -> None:
+    """Write all request facts, in double precision, each at its aggregation's number.
+
+    NaN is missing. Whether a fact applies to the call is the plan's business.
+    """
+    _fill_money(request, facts)
+    _fill_times(request, facts)
+    _fill_codes(request, facts)
     flags = int(request["flags"])
-    bit = _FLAG_BITS[aggregation]
-    if bit:
-        return 1.0 if flags & bit else 0.0
-    if aggregation == _IS_TAG_ON:
-        if flags & _TAG_KNOWN == 0:
-            return np.nan
-        return 1.0 if flags & _TAG_ON else 0.0
-    if aggregation == _QUANTITY:
-        return float(request["quantity"])
-    if aggregation == _LINE_COUNT:
-        return float(request["line_count"])
-    if aggregation == _MULTI_VARIANT_SHARE:
-        return _divide(float(request["multi_variant_line_count"]), float(request["line_count"]))
-    if _VALUE <= aggregation <= _GIFT_CARD_SHARE:
-        return _compute_money(request, aggregation)
-    if aggregation in (_PROMISED_LEAD, _HOUR, _WEEKDAY) or _DELAY <= aggregation <= _WINDOW_SHARE:
-        return _compute_time(request, aggregation)
-    return _compute_code(request, aggregation)
+    facts[_HAS_REASON_TEXT] = _flag(flags & _HAS_EMBEDDING)
+    facts[_HAS_RECEIPT] = _flag(flags & _RECEIPT)
+    facts[_HAS_ORDER] = _flag(flags & _ORDER_FOUND)
+    facts[_IS_PHOTO_CHECKED] = _flag(flags & _PHOTO_CHECKED)
+    facts[_IS_VIDEO_PASSED] = _flag(flags & _VIDEO_PASSED)
+    facts[_IS_GIFT_CARD] = _flag(flags & _GIFT_CARD)
+    facts[_IS_TAG_ON] = _flag(flags & _TAG_ON) if flags & _TAG_KNOWN else np.nan
