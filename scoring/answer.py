@@ -1,0 +1,114 @@
+"""From a case's vectors to its whole answer: pure, shared by live calls and replays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from features.request_rows import Call
+from hemostat.v1 import scoring_pb2 as pb
+from scoring.attribution import compute_attributions
+from scoring.budget import Budget, Margin, Tier, compute_budget, compute_tier
+from scoring.decide import Verdict, decide, find_probability
+from scoring.heads import HeadResult
+from scoring.model import Model
+from scoring.policy import Text
+from scoring.reasons import Reason, choose_check
+from scoring.rules import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFacts:
+    """What a decision rests on beside the vectors.
+
+    Attributes:
+        call: Which question.
+        state: How the customer was found.
+        margin: Gross margin of the case.
+    """
+
+    call: Call
+    state: pb.CustomerState
+    margin: Margin
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Everything that is decided about a case.
+
+    Attributes:
+        results: Every head that applies.
+        verdict: The hint.
+        reasons: Why, strongest first.
+        check: What to check; None: nothing.
+        budget: What may be spent.
+        tier: The customer's.
+        margin: Gross margin of the case.
+    """
+
+    results: tuple[HeadResult, ...]
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+    check: Text | None
+    budget: Budget
+    tier: Tier
+    margin: Margin
+
+
+def compute_answer(
+    facts: CaseFacts,
+    vectors: npt.NDArray[np.float32],
+    outputs: npt.NDArray[np.float32],
+    model: Model | None,
+    rules: Rules,
+) -> Answer:
+    """Return the answer to a case.
+
+    Args:
+        facts: See there.
+        vectors: Shape `(1 + n_lines, F)`: the case's row, then its lines'.
+        outputs: Shape `(n_heads, 1 + n_lines)`: what the model says of them.
+        model: None: there is none for this tenant.
+        rules: The policy in force.
+    """
+    results = () if model is None else _collect_results(facts.call, outputs, model)
+    verdict = decide(results, rules.policy, facts.call, facts.state)
+    reasons: tuple[Reason, ...] = ()
+    if model is not None and verdict.explained is not None:
+        explained = verdict.explained
+        trees, row = model.trees[explained.head.name], vectors[explained.row]
+        reasons = rules.catalogue.compute_reasons(
+            compute_attributions(trees, row), row, trees.baseline
+        )
+    tier = compute_tier(facts.state, vectors[0], rules.policy)
+    p_cancel = find_probability(results, pb.TARGET_CANCEL)
+    is_p_cancel_live = p_cancel is not None and not p_cancel.head.is_shadow
+    return Answer(
+        results=results,
+        verdict=verdict,
+        reasons=reasons,
+        check=choose_check(verdict.hint, reasons, rules.policy.get_checks(facts.call)),
+        budget=compute_budget(
+            facts.margin.amount_minor,
+            tier,
+            rules.policy,
+            is_abuse_flagged=verdict.is_abuse_flagged,
+            p_cancel=p_cancel.probability if p_cancel is not None and is_p_cancel_live else None,
+        ),
+        tier=tier,
+        margin=facts.margin,
+    )
+
+
+def _collect_results(
+    call: Call, outputs: npt.NDArray[np.float32], model: Model
+) -> tuple[HeadResult, ...]:
+    """Return what each head that applies says of the row it is about."""
+    results = [HeadResult(head, float(outputs[head.output, 0])) for head in model.find_heads(call)]
+    if call is Call.ORDER and outputs.shape[1] > 1:
+        for head in model.find_heads(Call.ORDER_LINE):
+            lines = outputs[head.output, 1:].tolist()
+            results.extend(HeadResult(head, p, row) for row, p in enumerate(lines, 1))
+    return tuple(results)
