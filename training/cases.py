@@ -1,0 +1,197 @@
+"""Cases: what would have been scored, each with the vector that serving would have seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from features.bulk import compute_vectors_at
+from features.log.arrow_access import KindColumn, read_ints
+from features.log.columns import to_fold_rows, to_line_rows, to_request_rows
+from features.request_rows import Call
+from training.facts import FactLog, Flags, Ints, from_events
+from training.log_reading import AcceptedEvents
+
+_EVENT_OF_CALL = {
+    Call.ORDER: "order_placed",
+    Call.CANCELLATION: "cancel_requested",
+    Call.RETURN: "return_requested",
+    Call.ORDER_LINE: "order_placed",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class CaseSet:
+    """Cases of one call in log order; arrays of `n` entries.
+
+    Attributes:
+        call: Which question is asked.
+        rows: Shape `(n, F)`, float32: the vector as of the case's own time.
+        time_us: When the case happened.
+        event_id: The case's event.
+        order_id: Its order; empty: none (a return without receipt).
+        item_id: Order line: the line's id. Cancellation: the cancel id. Else empty.
+        group: Number of the customer, from 0, the same in all case sets of a log; every
+            case of a guest is a group of its own.
+        is_guest: The case has no customer.
+        price_minor: Price of one unit.
+    """
+
+    call: Call
+    rows: npt.NDArray[np.float32]
+    time_us: Ints
+    event_id: pa.Array
+    order_id: pa.Array
+    item_id: pa.Array
+    group: Ints
+    is_guest: Flags
+    price_minor: Ints
+
+    def __len__(self) -> int:
+        """Return the number of cases."""
+        return len(self.time_us)
+
+    def select(self, is_wanted: Flags) -> CaseSet:
+        """Return some of the cases, in the same order."""
+        mask = pa.array(is_wanted)
+        return replace(
+            self,
+            rows=self.rows[is_wanted],
+            time_us=self.time_us[is_wanted],
+            event_id=self.event_id.filter(mask),
+            order_id=self.order_id.filter(mask),
+            item_id=self.item_id.filter(mask),
+            group=self.group[is_wanted],
+            is_guest=self.is_guest[is_wanted],
+            price_minor=self.price_minor[is_wanted],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class LearningSet:
+    """All cases of a tenant's log, and the facts that label them.
+
+    Attributes:
+        cases: Per call.
+        facts: What happened.
+        start_us: Ingest time of the first event.
+        end_us: Ingest time of the last event: nothing later is known.
+    """
+
+    cases: dict[Call, CaseSet]
+    facts: FactLog
+    start_us: int
+    end_us: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Requests:
+    """Request rows and where they come from; arrays of `n` entries."""
+
+    rows: npt.NDArray[Any]
+    entity_keys: npt.NDArray[np.uint8]
+    is_guest: Flags
+    source_index: Ints
+    item_id: pa.Array
+
+    def select(self, is_wanted: Flags) -> _Requests:
+        return _Requests(
+            self.rows[is_wanted],
+            self.entity_keys[is_wanted],
+            self.is_guest[is_wanted],
+            self.source_index[is_wanted],
+            self.item_id.filter(pa.array(is_wanted)),
+        )
+
+
+def build_learning_set(events: AcceptedEvents, calls: frozenset[Call]) -> LearningSet:
+    """Return the cases of some calls with their point-in-time vectors, and the facts.
+
+    One pass over history computes the vectors of all calls: events with
+    `ingest_time` up to a case's time count, its own event does not.
+    """
+    batch = events.batch
+    requests = {call: _read_requests(batch, call) for call in sorted(calls)}
+    vectors = _compute_vectors(batch, list(requests.values()))
+    groups = _number_customers(batch)
+    cases = {
+        call: _build_cases(batch, call, part, rows, groups)
+        for (call, part), rows in zip(requests.items(), vectors, strict=True)
+    }
+    ingest_us = read_ints(batch.column("ingest_time"), np.arange(batch.num_rows))
+    return LearningSet(
+        cases=cases,
+        facts=from_events(batch),
+        start_us=int(ingest_us[0]) if len(ingest_us) else 0,
+        end_us=int(ingest_us[-1]) if len(ingest_us) else 0,
+    )
+
+
+def _read_requests(batch: pa.RecordBatch, call: Call) -> _Requests:
+    if call is Call.ORDER_LINE:
+        lines = to_line_rows(batch)
+        return _Requests(
+            lines.rows,
+            lines.entity_keys,
+            lines.is_guest,
+            lines.source_index,
+            pa.array(lines.line_ids, pa.string()),
+        )
+    found = to_request_rows(batch)
+    empty = pa.array(np.full(len(found.rows), ""), pa.string())
+    return _Requests(
+        found.rows, found.entity_keys, found.is_guest, found.source_index, empty
+    ).select(found.rows["call"] == call)
+
+
+def _compute_vectors(
+    batch: pa.RecordBatch, parts: list[_Requests]
+) -> list[npt.NDArray[np.float32]]:
+    """Return the vectors of each part, computed in one walk over history."""
+    folded = to_fold_rows(batch)
+    vectors = compute_vectors_at(
+        folded.rows,
+        folded.entity_keys,
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([part.entity_keys for part in parts]),
+        np.concatenate([part.is_guest for part in parts]),
+    )
+    return np.split(vectors, np.cumsum([len(part.rows) for part in parts])[:-1])
+
+
+def _number_customers(batch: pa.RecordBatch) -> Ints:
+    """Return each event's customer as a number; guests get numbers of their own."""
+    encoded = batch.column("customer_id").dictionary_encode()
+    groups: Ints = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    is_guest = groups == encoded.dictionary.index(pa.scalar("")).as_py()
+    groups[is_guest] = len(encoded.dictionary) + np.arange(int(is_guest.sum()))
+    return groups
+
+
+def _build_cases(
+    batch: pa.RecordBatch,
+    call: Call,
+    requests: _Requests,
+    rows: npt.NDArray[np.float32],
+    groups: Ints,
+) -> CaseSet:
+    events = KindColumn(batch, _EVENT_OF_CALL[call], requests.source_index)
+    taken = pa.array(requests.source_index)
+    item_id = requests.item_id
+    if call is Call.CANCELLATION:
+        item_id = events.column("cancel_id").take(taken)
+    return CaseSet(
+        call=call,
+        rows=rows,
+        time_us=requests.rows["time_us"].copy(),
+        event_id=batch.column("event_id").take(taken),
+        order_id=events.column("order_id").take(taken),
+        item_id=item_id,
+        group=groups[requests.source_index],
+        is_guest=requests.is_guest,
+        price_minor=requests.rows["unit_price_minor"].copy(),
+    )
