@@ -96,7 +96,7 @@ def suggest(name: str, candidates: Iterable[str]) -> str:
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     options = list(candidates)
     by_case = {option.lower(): option for option in options}
-    found = difflib.get_close_matches(snake.lower(), by_case, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(snake.lower(), by_case, n=1, cutoff=0.7)
     return f"did you mean {by_case[found[0]]}?" if found else ""
 
 

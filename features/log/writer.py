@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -87,7 +88,7 @@ class EventLogWriter:
             for partition in range(n_partitions)
         ]
 
-    def append_structs(self, events: Sequence[Any]) -> None:
+    def append_structs(self, events: Iterable[Any]) -> None:
         """Append `structs.Event` instances; texts are embedded and dropped.
 
         Raises:
@@ -95,8 +96,9 @@ class EventLogWriter:
                 fault of the program that built the events.
             InvalidEventError: An event has neither ingest nor event time.
         """
-        for start in range(0, len(events), _APPEND_ROWS):
-            self._append(build_batch(events[start : start + _APPEND_ROWS]))
+        remaining = iter(events)
+        while chunk := list(islice(remaining, _APPEND_ROWS)):
+            self._append(build_batch(chunk))
 
     def append_table(self, table: pa.Table | pa.RecordBatch) -> None:
         """Append rows; columns and struct fields left out take their defaults.
