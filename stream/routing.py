@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from features.log.validation import Rejection, validate_batch
 
 from features.keys import N_SHARDS
 from features.log.columns import to_fold_rows
 from features.log.partitioning import CUSTOMER, compute_entity_keys, compute_event_keys
 from features.log.schema import KIND_COLUMN
+from features.log.validation import Rejection, validate_batch
 from stream.batches import PartitionRange, ShardBatch
 from stream.content_hash import compute_content_hashes
 from stream.sources import SourceBatch

@@ -12,11 +12,11 @@ from pathlib import Path
 from types import FrameType
 
 from bytewax.testing import run_main
-from features.log.validation import Rejection
 
 from features.errors import ConfigError
 from features.keys import N_SHARDS
 from features.log.reader import EventLog
+from features.log.validation import Rejection
 from features.store.lmdb_environment import LmdbOptions
 from features.store.lmdb_store import LmdbFeatureStore
 from features.store.port import FeatureStore
@@ -171,7 +171,7 @@ def _to_letter(of_range: PartitionRange, rejection: Rejection) -> DeadLetter:
         incarnation=of_range.source_id.rpartition("/")[0],
         partition=of_range.partition,
         offset=rejection.offset,
-        reason=rejection.reason_code,
+        reason=rejection.reason_code.value,
         field=rejection.field,
         value=rejection.value_shown,
         expectation=rejection.expectation,

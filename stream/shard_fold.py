@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.fold import fold_rows
+from features.log.validation import RejectionReason
 from features.record import decode_records, encode_records
 from features.store.port import (
     FeatureStore,
@@ -114,7 +115,7 @@ class ShardFold:
                     incarnation=passed.source_id.rpartition("/")[0],
                     partition=passed.partition,
                     offset=int(fresh.offsets[place]),
-                    reason="conflict",
+                    reason=RejectionReason.CONFLICT.value,
                     field="event_id",
                     value="an id seen before, with other content",
                     expectation="the same content each time an event is told",

@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-from features.log.validation import Rejection
 
 from features.log.manifest import LogManifest
+from features.log.validation import Rejection, RejectionReason
 from features.store.port import ShardTotals
 from stream.batches import PartitionRange, ShardOutcome
 
-CONFLICT = "conflict"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -52,6 +51,7 @@ class StreamSummary(msgspec.Struct, frozen=True):
         log: Path of the log.
         incarnation: The log's incarnation.
         events_read: Rows read in this run.
+        accepted: `folded + not_folded`.
         folded: Rows folded into customers' records.
         not_folded: Accepted rows that change no record: other kinds, or no customer.
         duplicates: Exact repetitions, dropped.
@@ -71,6 +71,7 @@ class StreamSummary(msgspec.Struct, frozen=True):
     log: str
     incarnation: str
     events_read: int
+    accepted: int
     folded: int
     not_folded: int
     duplicates: int
@@ -83,11 +84,6 @@ class StreamSummary(msgspec.Struct, frozen=True):
     rows_behind: int | None
     seconds: float
     events_per_s: float
-
-    @property
-    def accepted(self) -> int:
-        """Return the rows accepted as new events."""
-        return self.folded + self.not_folded
 
 
 class StreamProgress(msgspec.Struct, frozen=True):
@@ -149,10 +145,11 @@ class StreamTally:
         self._passed_us[passed.partition] = passed.passed_ingest_us
         self._kinds.update(kinds)
         for each in rejections:
-            self._reasons[each.reason_code] += 1
-            if each.reason_code not in self._examples:
-                self._examples[each.reason_code] = RejectionExample(
-                    reason=each.reason_code,
+            reason = each.reason_code.value
+            self._reasons[reason] += 1
+            if reason not in self._examples:
+                self._examples[reason] = RejectionExample(
+                    reason=reason,
                     partition=passed.partition,
                     offset=each.offset,
                     field=each.field,
@@ -176,19 +173,20 @@ class StreamTally:
             rows_total=self._manifest.n_events,
             events_read=self._events_read,
             events_per_s=self._events_read / elapsed_s,
-            lag=max(last - _to_time(applied_us), timedelta()) if last and applied_us else None,
+            lag=max(last - to_time(applied_us), timedelta()) if last and applied_us else None,
         )
 
     def to_summary(self) -> StreamSummary:
         """Return what the run did."""
         seconds = max(self._clock() - self._started_s, 1e-9)
-        reasons = self._reasons + Counter({CONFLICT: self._totals.conflicts})
+        reasons = self._reasons + Counter({RejectionReason.CONFLICT.value: self._totals.conflicts})
         total = self._manifest.n_events
         applied_us = self._find_applied_us()
         return StreamSummary(
             log=self._log_path,
             incarnation=self._manifest.incarnation,
             events_read=self._events_read,
+            accepted=self._totals.folded + self._totals.not_folded,
             folded=self._totals.folded,
             not_folded=self._totals.not_folded,
             duplicates=self._totals.duplicates,
@@ -197,12 +195,12 @@ class StreamTally:
             kinds=dict(self._kinds.most_common()),
             examples=tuple(self._examples.values()),
             partitions=tuple(
-                PartitionSummary(number, offset, _to_time(us) if us else None)
+                PartitionSummary(number, offset, to_time(us) if us else None)
                 for number, (offset, us) in enumerate(
                     zip(self._next_offsets, self._passed_us, strict=True)
                 )
             ),
-            applied_ingest_time=_to_time(applied_us) if applied_us else None,
+            applied_ingest_time=to_time(applied_us) if applied_us else None,
             rows_behind=None if total is None else total - sum(self._next_offsets),
             seconds=round(seconds, 3),
             events_per_s=round(self._events_read / seconds, 1),
@@ -213,5 +211,6 @@ class StreamTally:
         return min(self._applied_us.values(), default=0)
 
 
-def _to_time(time_us: int) -> datetime:
+def to_time(time_us: int) -> datetime:
+    """Return microseconds since the epoch as a time in UTC."""
     return _EPOCH + timedelta(microseconds=time_us)

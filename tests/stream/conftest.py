@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import lmdb
+import msgspec
 import numpy as np
 import pytest
 
 from features.log import structs
 from features.log.writer import EventLogWriter
+from features.store.port import ShardState
 
 DAY_US = 86_400_000_000
 START_US = 20_000 * DAY_US
@@ -92,3 +96,79 @@ def write_log() -> WriteLog:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def make_troubled_events(make_events: MakeEvents) -> MakeEvents:
+    """Call like `make_events`: a tenth more rows that repeat, contradict or are refused."""
+
+    def make(n_events: int, *, seed: int = 1, **options: Any) -> list[Any]:
+        rng = np.random.default_rng(seed + 1_000)
+        events = make_events(n_events, seed=seed, **options)
+        extra = []
+        for place in rng.choice(n_events, n_events // 10, replace=False):
+            event = copy.copy(events[place])
+            event.ingest_time += int(rng.integers(1, 5 * DAY_US))
+            trouble = rng.integers(5)
+            if trouble == 1:
+                event.channel = "CHANNEL_APP"  # Another content under the same id.
+            elif trouble == 2:
+                event = _view(f"{event.event_id}-late", event.ingest_time, -31 * DAY_US)
+            elif trouble == 3:
+                event = _view(f"{event.event_id}-future", event.ingest_time, DAY_US)
+            elif trouble == 4:
+                event.event_id = ""
+            extra.append(event)
+        return sorted([*events, *extra], key=lambda event: int(event.ingest_time))
+
+    return make
+
+
+def _view(event_id: str, ingest_us: int, event_after_us: int) -> Any:
+    return structs.Event(
+        event_id=event_id,
+        tenant="demo",
+        event_time=ingest_us + event_after_us,
+        ingest_time=ingest_us,
+        customer_id="c1",
+        channel="CHANNEL_WEB",
+        product_viewed=structs.ProductViewed(sku="s1"),
+    )
+
+
+def read_all(store: Path) -> dict[str, dict[bytes, bytes]]:
+    """Return what a closed store holds, but for commit counts and forgettable ids."""
+    environment = lmdb.open(str(store / "features"), readonly=True, max_dbs=4, lock=False)
+    with environment:
+        databases = {
+            name: environment.open_db(name.encode(), create=False) for name in ("records", "shards")
+        }
+        with environment.begin() as transaction:
+            content = {name: dict(transaction.cursor(each)) for name, each in databases.items()}
+    decode, encode = msgspec.msgpack.Decoder(ShardState).decode, msgspec.msgpack.encode
+    content["shards"] = {
+        key: encode(msgspec.structs.replace(decode(state), version=0))
+        for key, state in content["shards"].items()
+    }
+    return content
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    """Return the files below a folder by their paths in it."""
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+
+
+@pytest.fixture(scope="session")
+def dump_store() -> Callable[[Path], dict[str, dict[bytes, bytes]]]:
+    """Call with the folder of a closed store: records and progress, to be compared."""
+    return read_all
+
+
+@pytest.fixture(scope="session")
+def dump_files() -> Callable[[Path], dict[str, bytes]]:
+    """Call with a folder: its files' contents."""
+    return read_files

@@ -1,0 +1,442 @@
+"""Whole runs over real logs into real stores: nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from features.errors import (
+    ConfigError,
+    HemostatError,
+    LogFormatError,
+    StoreLockedError,
+    StoreUnavailableError,
+)
+from features.fold import fold_rows
+from features.log.columns import to_fold_rows
+from features.log.manifest import MANIFEST_NAME, read_manifest, write_manifest
+from features.log.reader import EventLog
+from features.log.validation import validate_batch
+from features.record import encode_record, new_records
+from features.store.lmdb_store import LmdbFeatureReader, LmdbFeatureStore
+from features.store.memory_store import MemoryFeatureStore
+from features.store.port import SeenEvents, ShardProgress
+from stream.dead_letters import count_by_reason, read_dead_letters
+from stream.runner import StreamOptions, run_stream, stream_to_disk
+from stream.summary import StreamSummary
+
+_MakeEvents = Callable[..., list[Any]]
+_WriteLog = Callable[..., Path]
+_DumpStore = Callable[[Path], dict[str, dict[bytes, bytes]]]
+_DumpFiles = Callable[[Path], dict[str, bytes]]
+
+
+@pytest.fixture(scope="module")
+def troubled_log(
+    tmp_path_factory: pytest.TempPathFactory,
+    make_troubled_events: _MakeEvents,
+    write_log: _WriteLog,
+) -> Path:
+    return write_log(tmp_path_factory.mktemp("logs") / "log", make_troubled_events(2_000))
+
+
+@pytest.fixture(scope="module")
+def whole_run(
+    tmp_path_factory: pytest.TempPathFactory, troubled_log: Path
+) -> tuple[Path, StreamSummary]:
+    store = tmp_path_factory.mktemp("stores") / "whole"
+    return store, stream_to_disk(troubled_log, store)
+
+
+def _count_all(summary: StreamSummary) -> int:
+    return (
+        summary.accepted
+        + summary.duplicates
+        + summary.already_applied
+        + sum(summary.dead_letters.values())
+    )
+
+
+def _fold_one_by_one(log: EventLog, until_us: int | None = None) -> dict[bytes, bytes]:
+    """Return each customer's record, the obvious way: the first telling of each event counts."""
+    records: dict[bytes, Any] = {}
+    for partition in log.partitions:
+        seen: set[int] = set()
+        for _, batch in log.read_batches(partition, until_us=until_us):
+            columns = to_fold_rows(validate_batch(batch).valid)
+            for row, key in zip(columns.rows, columns.entity_keys, strict=True):
+                if int(row["event_key"]) in seen:
+                    continue
+                seen.add(int(row["event_key"]))
+                record = records.setdefault(key.tobytes(), new_records(1))
+                fold_rows(record, np.zeros(1, np.int64), np.array([row]))
+    return {key: encode_record(record) for key, record in records.items()}
+
+
+def _strip_shard(records: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    return {key[1:]: record for key, record in records.items()}
+
+
+def test_records_equal_folding_the_log_event_by_event(
+    troubled_log: Path, whole_run: tuple[Path, StreamSummary], dump_store: _DumpStore
+) -> None:
+    expected = _fold_one_by_one(EventLog(troubled_log))
+    assert len(expected) == 40
+    assert _strip_shard(dump_store(whole_run[0])["records"]) == expected
+
+
+def test_every_row_is_in_exactly_one_count(
+    troubled_log: Path, whole_run: tuple[Path, StreamSummary]
+) -> None:
+    store, summary = whole_run
+    assert summary.events_read == EventLog(troubled_log).manifest.n_events == 2_200
+    assert _count_all(summary) == summary.events_read
+    assert summary.accepted == 2_000
+    assert set(summary.dead_letters) == {"late", "future", "missing_field", "conflict"}
+    assert summary.duplicates > 0
+    assert count_by_reason(store / "dead_letters") == summary.dead_letters
+    assert summary.rows_behind == 0
+
+
+def test_dead_letters_point_at_their_rows(
+    troubled_log: Path, whole_run: tuple[Path, StreamSummary]
+) -> None:
+    log = EventLog(troubled_log)
+    rows = {
+        (partition, offset + place): row
+        for partition in log.partitions
+        for offset, batch in log.read_batches(partition)
+        for place, row in enumerate(batch.select(["event_id", "channel"]).to_pylist())
+    }
+    letters = list(read_dead_letters(whole_run[0] / "dead_letters"))
+    assert len({(letter.partition, letter.offset) for letter in letters}) == len(letters) > 50
+    for letter in letters:
+        row = rows[letter.partition, letter.offset]
+        sign = {
+            "late": row["event_id"].endswith("-late"),
+            "future": row["event_id"].endswith("-future"),
+            "missing_field": row["event_id"] == "",
+            "conflict": row["channel"] == "CHANNEL_APP",
+        }
+        assert sign[letter.reason], letter
+        assert letter.incarnation == log.manifest.incarnation
+
+
+def test_a_second_run_finds_nothing_new_and_changes_nothing(
+    troubled_log: Path, whole_run: tuple[Path, StreamSummary], dump_store: _DumpStore
+) -> None:
+    before = dump_store(whole_run[0])
+    again = stream_to_disk(troubled_log, whole_run[0])
+    assert (again.events_read, again.rows_behind) == (0, 0)
+    assert again.applied_ingest_time == whole_run[1].applied_ingest_time
+    assert dump_store(whole_run[0]) == before
+
+
+@pytest.mark.parametrize("batch_size", [1, 37, 500])
+def test_batch_sizes_do_not_show_in_store_or_dead_letters(
+    tmp_path: Path,
+    troubled_log: Path,
+    whole_run: tuple[Path, StreamSummary],
+    batch_size: int,
+    dump_store: _DumpStore,
+    dump_files: _DumpFiles,
+) -> None:
+    log = troubled_log
+    if batch_size == 1:  # Each batch is 16 commits: a short stretch of the log will do.
+        until_us = _time_at(EventLog(log), 0.1)
+        stream_to_disk(log, tmp_path / "a", batch_size=1, until_us=until_us)
+        stream_to_disk(log, tmp_path / "b", until_us=until_us)
+        assert dump_store(tmp_path / "a") == dump_store(tmp_path / "b")
+        return
+    stream_to_disk(log, tmp_path / "a", batch_size=batch_size)
+    assert dump_store(tmp_path / "a") == dump_store(whole_run[0])
+    assert dump_files(tmp_path / "a" / "dead_letters") == dump_files(whole_run[0] / "dead_letters")
+
+
+def test_json_lines_and_parquet_give_the_same_store(
+    tmp_path: Path,
+    troubled_log: Path,
+    whole_run: tuple[Path, StreamSummary],
+    dump_store: _DumpStore,
+) -> None:
+    as_json = tmp_path / "log"
+    shutil.copytree(troubled_log, as_json)
+    shutil.rmtree(as_json / "parquet")
+    manifest = read_manifest(as_json)
+    write_manifest(as_json, msgspec.structs.replace(manifest, formats=("jsonl",)))
+    stream_to_disk(as_json, tmp_path / "store")
+    assert dump_store(tmp_path / "store") == dump_store(whole_run[0])
+
+
+def _time_at(log: EventLog, share: float) -> int:
+    times = log.read_table().column("ingest_time").cast(pa.int64()).to_numpy()
+    return int(times[int(len(times) * share)])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.31, 0.8])
+def test_until_applies_exactly_the_rows_ingested_by_then(
+    tmp_path: Path, troubled_log: Path, share: float, dump_store: _DumpStore
+) -> None:
+    log = EventLog(troubled_log)
+    until_us = _time_at(log, share)
+    summary = stream_to_disk(log.path, tmp_path, batch_size=100, until_us=until_us)
+    times = log.read_table().column("ingest_time").cast(pa.int64()).to_numpy()
+    assert summary.events_read == int((times <= until_us).sum())
+    assert summary.rows_behind == int((times > until_us).sum())
+    assert _strip_shard(dump_store(tmp_path)["records"]) == _fold_one_by_one(log, until_us)
+    with LmdbFeatureReader.open_reader(tmp_path) as reader:
+        applied = {reader.read_shard_state(shard).applied_ingest_us for shard in range(16)}
+    assert applied == {until_us}
+
+
+def test_a_run_until_some_time_and_one_to_the_end_equal_one_run(
+    tmp_path: Path,
+    troubled_log: Path,
+    whole_run: tuple[Path, StreamSummary],
+    dump_store: _DumpStore,
+    dump_files: _DumpFiles,
+) -> None:
+    log = EventLog(troubled_log)
+    parts = [
+        stream_to_disk(troubled_log, tmp_path, until_us=until_us, batch_size=batch_size)
+        for until_us, batch_size in [
+            (_time_at(log, 0.2), 50),
+            (_time_at(log, 0.1), 50),  # Before what is applied: nothing to do.
+            (_time_at(log, 0.7), 333),
+            (None, 10_000),
+        ]
+    ]
+    assert sum(part.events_read for part in parts) == 2_200
+    assert parts[1].events_read == 0
+    assert dump_store(tmp_path) == dump_store(whole_run[0])
+    assert dump_files(tmp_path / "dead_letters") == dump_files(whole_run[0] / "dead_letters")
+
+
+class _FailingStore(MemoryFeatureStore):
+    """A store whose n-th commit fails before or after it is written, as disks do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commits_left = -1
+        self.is_written = False
+
+    def commit(
+        self,
+        shard: int,
+        expected_version: int,
+        records: Sequence[tuple[bytes, bytes]],
+        seen: SeenEvents,
+        progress: ShardProgress,
+    ) -> int:
+        self.commits_left -= 1
+        if self.commits_left == 0 and not self.is_written:
+            raise StoreUnavailableError("the disk is full")
+        version = super().commit(shard, expected_version, records, seen, progress)
+        if self.commits_left == 0:
+            raise StoreUnavailableError("the disk is full, it seems")
+        return version
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+@pytest.mark.parametrize("commits", [1, 2, 17, 40, 55])
+def test_a_failed_commit_ends_the_run_clearly_and_the_next_run_loses_nothing(
+    tmp_path: Path,
+    troubled_log: Path,
+    whole_run: tuple[Path, StreamSummary],
+    commits: int,
+    is_written: bool,
+    dump_files: _DumpFiles,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    log, store = EventLog(troubled_log), _FailingStore()
+    options = StreamOptions(tmp_path, batch_size=200)
+    store.commits_left, store.is_written = commits, is_written
+    with pytest.raises(StoreUnavailableError, match="disk is full"):
+        run_stream(log, store, options)
+    store.commits_left = -1
+    summary = run_stream(log, store, StreamOptions(tmp_path, batch_size=150))
+    assert _count_all(summary) == summary.events_read
+    expected = _fold_one_by_one(log)
+    assert store.read_records(list(expected)) == list(expected.values())
+    assert dump_files(tmp_path) == dump_files(whole_run[0] / "dead_letters")
+    totals = [store.read_shard_state(shard).totals for shard in range(16)]
+    assert sum(each.folded + each.not_folded for each in totals) == 2_000
+    assert capfd.readouterr().err == ""  # No native stack trace of Bytewax.
+
+
+def test_retold_events_within_the_horizon_never_count_twice(
+    tmp_path: Path, make_events: _MakeEvents, write_log: _WriteLog
+) -> None:
+    # A retailer's importer that sends its last 25 days again every day.
+    events = make_events(300, days=90)
+    day_us = 86_400_000_000
+    retold = []
+    for event in events:
+        for days in range(1, 26):
+            again = type(event)(**{f: getattr(event, f) for f in event.__struct_fields__})
+            again.ingest_time = event.ingest_time + days * day_us
+            if again.ingest_time - again.event_time <= 30 * day_us:
+                retold.append(again)
+    everything = sorted([*events, *retold], key=lambda event: int(event.ingest_time))
+    log = write_log(tmp_path / "log", everything)
+    summary = stream_to_disk(log, tmp_path / "store", batch_size=200)
+    assert (summary.accepted, summary.duplicates) == (300, len(retold))
+    assert summary.dead_letters == {}
+
+
+def test_counts_of_kinds_cover_all_valid_rows(whole_run: tuple[Path, StreamSummary]) -> None:
+    summary = whole_run[1]
+    valid = summary.accepted + summary.duplicates + summary.dead_letters["conflict"]
+    assert sum(summary.kinds.values()) == valid
+    assert {"order_placed", "order_shipped"} <= set(summary.kinds)
+
+
+def test_a_raw_file_with_bad_lines_loses_no_line(tmp_path: Path) -> None:
+    good = (
+        '{"event_id": "%s", "tenant": "t", "event_time": "2026-03-01T12:00:00Z",'
+        ' "customer_id": "c1", "channel": "CHANNEL_WEB",'
+        ' "product_viewed": {"sku": "s1"}}'
+    )
+    lines = [
+        good % "e1",
+        "not json",
+        good % "e1",
+        good.replace("product_viewed", "unheard_of") % "e2",
+        good.replace("c1", "c2") % "e1",
+        "",
+        good.replace('"sku": "s1"', '"sku": 5') % "e3",
+        good % "e4",
+    ]
+    (tmp_path / "events.jsonl").write_text("\n".join(lines) + "\n")
+    summary = stream_to_disk(tmp_path / "events.jsonl", tmp_path / "store", batch_size=3)
+    assert summary.events_read == len(lines)
+    assert _count_all(summary) == len(lines)
+    assert summary.accepted + summary.duplicates >= 3
+    assert summary.dead_letters["unknown_kind"] == 1
+    assert summary.dead_letters["malformed"] >= 2
+    examples = {example.reason: example for example in summary.examples}
+    assert (examples["malformed"].partition, examples["malformed"].offset) == (0, 1)
+    assert examples["unknown_kind"].offset == 3
+    assert summary.rows_behind is None
+
+
+def test_a_log_that_grew_is_applied_from_where_the_store_is(tmp_path: Path) -> None:
+    line = (
+        '{"event_id": "e%d", "tenant": "t", "event_time": "2026-03-01T12:00:%02dZ",'
+        ' "customer_id": "c1", "channel": "CHANNEL_WEB", "product_viewed": {"sku": "s1"}}\n'
+    )
+    file = tmp_path / "events.jsonl"
+    file.write_text("".join(line % (n, n) for n in range(5)))
+    assert stream_to_disk(file, tmp_path / "store").accepted == 5
+    with file.open("a") as stream:
+        stream.writelines(line % (n, n) for n in range(5, 8))
+    later = stream_to_disk(file, tmp_path / "store")
+    assert (later.events_read, later.accepted) == (3, 3)
+
+
+def test_an_empty_log_is_applied_and_said_to_be_empty(tmp_path: Path, write_log: _WriteLog) -> None:
+    summary = stream_to_disk(write_log(tmp_path / "log", []), tmp_path / "store")
+    assert (summary.events_read, summary.applied_ingest_time) == (0, None)
+
+
+def test_another_log_is_refused_and_the_store_left_alone(
+    tmp_path: Path, make_events: _MakeEvents, write_log: _WriteLog, dump_store: _DumpStore
+) -> None:
+    stream_to_disk(write_log(tmp_path / "one", make_events(50)), tmp_path / "store")
+    before = dump_store(tmp_path / "store")
+    other = write_log(tmp_path / "other", make_events(50, seed=2))
+    with pytest.raises(ConfigError, match="another event log"):
+        stream_to_disk(other, tmp_path / "store")
+    assert dump_store(tmp_path / "store") == before
+
+
+def test_a_log_that_lost_applied_rows_is_refused(
+    tmp_path: Path, make_events: _MakeEvents, write_log: _WriteLog
+) -> None:
+    long = write_log(tmp_path / "long", make_events(80), incarnation="same")
+    short = write_log(tmp_path / "short", make_events(80)[:40], incarnation="same")
+    stream_to_disk(long, tmp_path / "store")
+    with pytest.raises(LogFormatError, match="lost rows"):
+        stream_to_disk(short, tmp_path / "store")
+
+
+def test_a_missing_log_and_a_file_of_another_kind_are_refused_and_make_no_store(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG")
+    (tmp_path / "empty").mkdir()
+    for source in ("absent", "picture.png", "empty"):
+        with pytest.raises(LogFormatError):
+            stream_to_disk(tmp_path / source, tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_broken_parquet_file_ends_the_run_with_its_name(
+    tmp_path: Path, troubled_log: Path
+) -> None:
+    log = tmp_path / "log"
+    shutil.copytree(troubled_log, log)
+    file = next((log / "parquet").rglob("*.parquet"))
+    content = bytearray(file.read_bytes())
+    content[100 : len(content) // 2] = bytes(len(content) // 2 - 100)  # The footer stays whole.
+    file.write_bytes(content)
+    with pytest.raises(LogFormatError, match=r"part-000000\.parquet"):
+        stream_to_disk(log, tmp_path / "store")
+
+
+def test_a_store_in_use_is_refused(tmp_path: Path, troubled_log: Path) -> None:
+    with LmdbFeatureStore.open_writer(tmp_path), pytest.raises(StoreLockedError):
+        stream_to_disk(troubled_log, tmp_path)
+
+
+def test_dead_letters_that_cannot_be_written_stop_the_run_before_their_rows_are_passed(
+    tmp_path: Path, troubled_log: Path, whole_run: tuple[Path, StreamSummary]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreUnavailableError, match="--dead-letters"):
+        stream_to_disk(troubled_log, tmp_path / "store", dead_letters=tmp_path / "file" / "x")
+    summary = stream_to_disk(troubled_log, tmp_path / "store", dead_letters=tmp_path / "letters")
+    assert count_by_reason(tmp_path / "letters") == whole_run[1].dead_letters
+    assert Counter(summary.dead_letters) <= Counter(whole_run[1].dead_letters)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 1_000_001])
+def test_a_batch_size_out_of_range_is_refused(tmp_path: Path, batch_size: int) -> None:
+    with pytest.raises(ConfigError, match="--batch-size"):
+        StreamOptions(tmp_path, batch_size=batch_size)
+
+
+def test_progress_counts_up_to_the_whole_log_with_no_lag_left(
+    tmp_path: Path, troubled_log: Path
+) -> None:
+    steps: list[Any] = []
+    stream_to_disk(troubled_log, tmp_path, batch_size=100, on_progress=steps.append)
+    done = [step.rows_done for step in steps]
+    assert done == sorted(done)
+    assert done[-1] == steps[-1].rows_total == 2_200
+    lags = [step.lag for step in steps if step.lag is not None]
+    assert lags == sorted(lags, reverse=True)
+    assert lags[-1].total_seconds() == 0
+    assert len(steps) > 20
+
+
+def test_errors_of_a_run_are_errors_of_the_project(tmp_path: Path, troubled_log: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(HemostatError):
+        stream_to_disk(troubled_log, tmp_path / "file" / "store")
+
+
+def test_the_manifest_is_what_marks_a_log(tmp_path: Path, troubled_log: Path) -> None:
+    log = tmp_path / "log"
+    shutil.copytree(troubled_log, log)
+    (log / MANIFEST_NAME).write_text("{}")
+    with pytest.raises(LogFormatError):
+        stream_to_disk(log, tmp_path / "store")
