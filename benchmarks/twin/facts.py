@@ -50,7 +50,7 @@ SELECT DISTINCT embedding FROM (
     SELECT return_requested.reason.embedding AS embedding FROM accepted
     UNION ALL SELECT return_requested.reason.embedding FROM cases
     UNION ALL SELECT cancel_requested.reason.embedding FROM cases
-) WHERE octet_length(embedding) > 0;
+) WHERE octet_length(embedding) = 64;
 """
 
 ORDER_EVENTS = """
@@ -92,17 +92,19 @@ FROM held;
 """
 
 CANCEL_EVENTS = """
+-- Only the customer's own count; what the retailer cancels says nothing of the customer.
 CREATE TABLE cancel_event AS
 SELECT
     tenant, customer_id, event_id, event_us, known_us,
-    order_cancelled.quantity::HUGEINT * order_cancelled.unit_price_minor AS value
+    order_cancelled.quantity::HUGEINT * order_cancelled.unit_price_minor AS value,
+    order_cancelled.initiator = 'CANCEL_INITIATOR_CUSTOMER' AS is_by_customer
 FROM accepted WHERE kind = 'order_cancelled';
 """
 
 OTHER_EVENTS = f"""
 CREATE TABLE click_event AS
-SELECT tenant, customer_id, event_id, event_us, known_us
-FROM accepted WHERE kind = 'cancel_requested';
+SELECT tenant, customer_id, event_id, event_key, event_us, known_us
+FROM accepted JOIN event_key USING (tenant, event_id) WHERE kind = 'cancel_requested';
 
 CREATE TABLE kept_event AS
 SELECT tenant, customer_id, event_id, event_us, known_us, order_kept.is_offer_taken

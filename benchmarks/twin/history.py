@@ -43,7 +43,12 @@ def iterate_windowed() -> Iterator[str]:
         yield _count_in(*window, "order", "count(*) AS orders, sum(line_count) AS order_lines, "
                                           "sum(value) AS order_value")  # fmt: skip
         yield _count_in(*window, "return", "count(*) AS returns, sum(value) AS return_value")
-        yield _count_in(*window, "cancel", "count(*) AS cancels, sum(value) AS cancel_value")
+        yield _count_in(
+            *window,
+            "cancel",
+            "count_if(is_by_customer) AS cancels, "
+            "sum(value) FILTER (is_by_customer) AS cancel_value",
+        )
         name = window[0]
         yield f"""
 CREATE TABLE family_{name} AS
@@ -182,7 +187,7 @@ FROM last16 JOIN request USING (query_id)
 WHERE request.reason_code <> 0 GROUP BY query_id;
 """
 
-# `vector` holds no all-zero embedding: a text without letter or digit resembles nothing.
+# `vector` holds no all-zero embedding: a text without letter or digit is none.
 SIMILARITIES = """
 CREATE TABLE last16_text AS
 SELECT query_id, place, vector FROM last16 JOIN vector USING (embedding);
@@ -211,9 +216,33 @@ WHERE past.order_value > 0;
 """
 
 
+# Not a feature: how many known events of the case's kind are newer than the case.
+OWN_RANK = """
+CREATE TABLE own_rank AS
+WITH told AS (
+    SELECT 'order' AS kind, tenant, customer_id, event_id, event_key, event_us, known_us
+    FROM order_event
+    UNION ALL
+    SELECT 'return', tenant, customer_id, event_id, event_key, event_us, known_us
+    FROM return_event
+    UNION ALL
+    SELECT 'click', tenant, customer_id, event_id, event_key, event_us, known_us
+    FROM click_event
+)
+SELECT query_id, count(*) AS n_newer
+FROM query AS q
+JOIN told AS own ON own.tenant = q.tenant AND own.event_id = q.own_event_id
+    AND own.known_us <= q.t
+JOIN told AS other ON other.tenant = q.tenant AND other.customer_id = own.customer_id
+    AND other.kind = own.kind AND other.known_us <= q.t
+    AND (other.event_us, other.event_key) > (own.event_us, own.event_key)
+GROUP BY query_id;
+"""
+
+
 def iterate_families() -> Iterator[str]:
     """Yield the SQL of all families in an order that can be executed."""
     yield STATE
     yield from iterate_windowed()
     yield from (NET_VALUE, TOTALS, AGES, LAST16, HOLDS, CHANNELS, REASON_CODES, SIMILARITIES)
-    yield ORDER_MEAN
+    yield from (ORDER_MEAN, OWN_RANK)

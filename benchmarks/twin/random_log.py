@@ -16,9 +16,10 @@ from features.log import structs
 from hemostat.v1 import common_pb2, event_pb2
 
 DAY_US = 86_400_000_000
-START_US = 19_000 * DAY_US
+START_US = 18_998 * DAY_US
 """A Thursday: an edge of the weekly and of the daily grid."""
 
+_LAST_US = 253_300_000_000_000_000  # In the year 9996.
 _TEXTS = ("", "", "too small", "too small!", "size is too small", "尺码偏小", "尺码偏小，穿不下",
           "物流太慢", "changed my mind", "!!!")  # fmt: skip
 _CHANNELS = ("CHANNEL_UNSPECIFIED", "CHANNEL_WEB", "CHANNEL_STORE", "CHANNEL_OTHER")
@@ -34,6 +35,7 @@ class RandomLog:
         n_customers: Few customers get long histories; the last one is the guest.
         span_days: Events happen in these days from `START_US` on.
         tenant: Whose log it is.
+        is_hostile: Amounts at the greatest accepted values, and times from 1970 to 9999.
     """
 
     def __init__(
@@ -43,11 +45,13 @@ class RandomLog:
         n_customers: int = 20,
         span_days: int = 500,
         tenant: str = "demo",
+        is_hostile: bool = False,
     ) -> None:
         self._rng = rng
         self._n_customers = n_customers
         self._span_days = span_days
         self._tenant = tenant
+        self._is_hostile = is_hostile
 
     def draw_events(self, n: int) -> list[Any]:
         """Return `n` or a few more `structs.Event`, one in ten of them told twice."""
@@ -64,7 +68,9 @@ class RandomLog:
     def _draw_time(self) -> int:
         """Return a time on a coarse grid or a microsecond beside it, so that ties abound."""
         quarter_days = int(self._rng.integers(0, self._span_days * 4))
-        return START_US + quarter_days * DAY_US // 4 + int(self._pick((0, 0, 0, -1, 1, 1_234_567)))
+        off_us = int(self._pick((0, 0, 0, -1, 1, 1_234_567)))
+        start_us = self._pick((DAY_US, START_US, _LAST_US)) if self._is_hostile else START_US
+        return int(start_us + quarter_days * DAY_US // 4 + off_us)
 
     def _draw_event(self, event_id: str) -> Any:
         customer = int(self._rng.integers(0, self._n_customers))
@@ -90,18 +96,21 @@ class RandomLog:
 
     def _draw_order_times(self, event_us: int) -> tuple[int | None, int | None]:
         """Return order and delivery time, either of which may be absent or in the future."""
-        order_us = event_us - int(self._rng.integers(-DAY_US, 60 * DAY_US))
+        order_us = max(1, event_us - int(self._rng.integers(-300_000_000, 60 * DAY_US)))
         delivery_us = order_us + int(self._rng.integers(0, 20 * DAY_US))
         dice = self._rng.random()
         if dice < 0.2:
             return None, None
         return order_us, None if dice < 0.5 else delivery_us
 
-    def _draw_quantity(self) -> int:
-        return int(self._pick((1, 1, 2, 12, 1_000)))
-
-    def _draw_price(self) -> int:
-        return int(self._pick((0, 1, 999, 12_345, 10_000_000)))
+    def _draw_amounts(self) -> dict[str, int]:
+        """Return quantity and price, `quantity * price <= 10^13` as validation wants it."""
+        if self._is_hostile and self._rng.random() < 0.5:
+            quantity, price = self._pick(((10, 10**12), (1_000_000, 10_000_000), (1, 10**12)))
+        else:
+            quantity = self._pick((1, 1, 2, 12, 1_000))
+            price = self._pick((0, 1, 999, 12_345, 10_000_000))
+        return {"quantity": quantity, "unit_price_minor": price}
 
     def _draw_order_placed(self, event_us: int) -> Any:
         lines = [
@@ -109,8 +118,7 @@ class RandomLog:
                 line_id=str(number),
                 sku=f"s{number}",
                 style=self._pick(("", "a", "b", "c")),
-                quantity=self._draw_quantity(),
-                unit_price_minor=self._draw_price(),
+                **self._draw_amounts(),
                 unit_discount_minor=int(self._pick((0, 0, 5))),
             )
             for number in range(int(self._rng.integers(1, 5)))
@@ -133,8 +141,7 @@ class RandomLog:
             order_id="o",
             order_time=order_us,
             delivery_time=delivery_us,
-            quantity=self._draw_quantity(),
-            unit_price_minor=self._draw_price(),
+            **self._draw_amounts(),
             stage=self._pick(common_pb2.OrderStage.keys()),
             delay_s=int(self._pick((0, 1, 86_400))),
             reason=self._pick((None, self._draw_reason())),
@@ -146,8 +153,7 @@ class RandomLog:
         return structs.OrderCancelled(
             order_id="o",
             order_time=order_us,
-            quantity=self._draw_quantity(),
-            unit_price_minor=self._draw_price(),
+            **self._draw_amounts(),
             initiator=self._pick(event_pb2.CancelInitiator.keys()),
             reason=self._pick((None, self._draw_reason())),
         )
@@ -170,8 +176,7 @@ class RandomLog:
             order_channel=self._pick(_CHANNELS),
             order_time=order_us,
             delivery_time=delivery_us,
-            quantity=self._draw_quantity(),
-            unit_price_minor=self._draw_price(),
+            **self._draw_amounts(),
             return_window_days=int(self._pick((0, 7, 30))),
             has_receipt=self._pick((True, False)),
             refund_tender=self._pick(common_pb2.Tender.keys()),
@@ -182,7 +187,7 @@ class RandomLog:
     def _draw_label_set(self, event_us: int) -> Any:
         return structs.LabelSet(
             case_event_id="e0",
-            label=self._pick(event_pb2.LabelKind.keys()),
+            label=self._pick(event_pb2.LabelKind.keys()[1:]),
             effective_time=event_us,
             is_reversal=self._pick((False, False, True)),
         )

@@ -67,7 +67,8 @@ FROM query JOIN (SELECT *, return_requested AS r FROM cases) USING (case_row) WH
 """
 
 # What a call does not know is NULL in `request`, so each feature is missing where it
-# does not apply (`greatest` skips NULL, hence the CASEs). 1970-01-01 was a Thursday, day 3 of a week that starts on Monday.
+# does not apply (`greatest` skips NULL, hence the CASEs). 1970-01-01 was a Thursday,
+# day 3 of a week that starts on Monday.
 FEATURES = """
 CREATE TABLE family_request AS
 WITH held AS (
@@ -97,7 +98,7 @@ SELECT query_id,
         AS request_is_cross_channel,
     nullif(tender, 0) AS request_tender,
     nullif(reason_code, 0) AS request_reason_code,
-    CASE WHEN call IN (2, 3) THEN coalesce(octet_length(embedding), 0) > 0 END
+    CASE WHEN call IN (2, 3) THEN embedding IN (SELECT embedding FROM vector) IS TRUE END
         AS request_has_reason_text,
     nullif(stage, 0) AS request_stage,
     delay_s / 3600.0::DOUBLE AS request_delay_hours,

@@ -13,7 +13,8 @@ from benchmarks.twin.schema import QUERY_SCHEMA
 from features.request_rows import Call
 
 _DAY_US = 86_400_000_000
-_WINDOWS_US = tuple((days * _DAY_US, hop * _DAY_US) for days, hop in ((7, 1), (30, 1), (90, 7), (365, 7)))  # fmt: skip
+_LENGTHS_US = _DAY_US * np.array([7, 30, 90, 365])
+_HOPS_US = _DAY_US * np.array([1, 1, 7, 7])
 _CALLS = {
     "order_placed": Call.ORDER,
     "cancel_requested": Call.CANCELLATION,
@@ -33,7 +34,8 @@ class _Moments:
 
 
 def _to_us(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    return column.cast(pa.int64()).to_numpy()
+    times_us: npt.NDArray[np.int64] = column.cast(pa.int64()).to_numpy()
+    return times_us
 
 
 def _read_moments(events: pa.Table) -> _Moments:
@@ -72,9 +74,8 @@ def draw_times(
         rng: Source of the draws.
     """
     n = len(event_us)
-    window = rng.integers(0, len(_WINDOWS_US), n)
-    length = np.array([length for length, _ in _WINDOWS_US])[window]
-    hop = np.array([hop for _, hop in _WINDOWS_US])[window]
+    window = rng.integers(0, len(_LENGTHS_US), n)
+    length, hop = _LENGTHS_US[window], _HOPS_US[window]
     off = rng.integers(-1, 2, n)
     anywhere = event_us + rng.integers(-60 * _DAY_US, 600 * _DAY_US, n)
     choices = np.stack(
@@ -92,8 +93,8 @@ def draw_times(
             event_us + rng.integers(2 * 365, 6 * 365, n) * _DAY_US + rng.integers(0, _DAY_US, n),
         ]
     )
-    times = choices[rng.integers(0, len(choices), n), np.arange(n)]
-    return np.maximum(times, 1)
+    times: npt.NDArray[np.int64] = choices[rng.integers(0, len(choices), n), np.arange(n)]
+    return np.maximum(times, 1)  # No clock tells a time before 1970.
 
 
 def _draw_lines(
@@ -185,3 +186,50 @@ def _draw_own(cases: pa.Table, n: int, rng: np.random.Generator) -> pa.Table:
         cases["event_id"].to_numpy()[rows],
         rng,
     )
+
+
+def draw_cut_queries(
+    events: pa.Table, cases: pa.Table, n_cuts: int, n_per_cut: int, rng: np.random.Generator
+) -> pa.Table:
+    """Return questions that share few times, at which a stream can be stopped.
+
+    The times are drawn as `draw_times` draws them, but within the log's span, and the
+    last one lies behind it. A third of the questions are about cases near the time, told
+    or not yet told, as own cases.
+
+    Args:
+        events: Rows of the log.
+        cases: Case events.
+        n_cuts: Number of times.
+        n_per_cut: Questions per time.
+        rng: Source of all draws.
+    """
+    moments = _read_moments(events)
+    rows = rng.integers(0, len(moments.event_us), 20 * n_cuts)
+    times = draw_times(moments.event_us[rows], moments.ingest_us[rows], rng)
+    times = np.unique(times[(times > moments.ingest_us.min()) & (times < moments.ingest_us.max())])
+    cuts = np.append(rng.choice(times, n_cuts - 1, replace=False), moments.ingest_us.max() + 1)
+    ingest_us = _to_us(cases["ingest_time"])
+    has_customer = pc.not_equal(cases["customer_id"], "").to_numpy()
+    by_ingest = np.flatnonzero(has_customer)[np.argsort(ingest_us[has_customer], kind="stable")]
+    parts = []
+    for cut_us in np.sort(cuts):
+        n_own = n_per_cut // 3
+        place = int(np.searchsorted(ingest_us[by_ingest], cut_us))
+        near = by_ingest[max(0, place - n_per_cut) : place + n_per_cut // 3]
+        own = rng.choice(near, n_own)
+        who = _pick_rows(moments, n_per_cut - n_own, rng)
+        dice = rng.random(len(who))
+        customer_id = np.where(dice < 0.03, "", moments.customer_id[who])
+        parts.append(
+            build_queries(
+                cases,
+                np.append(cases["tenant"].to_numpy()[own], moments.tenant[who]),
+                np.append(cases["customer_id"].to_numpy()[own], customer_id),
+                np.full(n_per_cut, cut_us, np.int64),
+                np.append(own, rng.integers(0, cases.num_rows, len(who))),
+                np.append(cases["event_id"].to_numpy()[own], np.full(len(who), "", object)),
+                rng,
+            )
+        )
+    return pa.concat_tables(parts)

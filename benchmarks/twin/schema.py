@@ -33,7 +33,11 @@ class TwinVectors:
     Attributes:
         names: Feature names, in the order of the columns.
         values: Shape `(n_queries, n_features)`, float64; NaN is missing.
+        n_newer_own: Shape `(n_queries,)`: how many events of the case's kind, known at T,
+            are newer than the case's own event; 0 if that is not known. A bounded record
+            can leave a case out only as long as it is among the newest.
     """
 
     names: tuple[str, ...]
     values: npt.NDArray[np.float64]
+    n_newer_own: npt.NDArray[np.int64]

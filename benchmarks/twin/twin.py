@@ -121,4 +121,8 @@ def _fetch(connection: duckdb.DuckDBPyConnection) -> TwinVectors:
     values = np.column_stack(
         [column.to_numpy().astype(np.float64) for column in answer.itercolumns()]
     )
-    return TwinVectors(tuple(answer.column_names), values)
+    newer = connection.sql(
+        "SELECT coalesce(n_newer, 0)::BIGINT AS n FROM query "
+        "LEFT JOIN own_rank USING (query_id) ORDER BY query_id"
+    ).to_arrow_table()
+    return TwinVectors(tuple(answer.column_names), values, newer["n"].to_numpy())
