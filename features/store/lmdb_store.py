@@ -6,7 +6,7 @@ byte, so a commit touches one sixteenth of each tree):
 | database | key | value |
 |---|---|---|
 | `records` | shard, 16-byte entity key | the encoded record |
-| `seen` | shard, event key | content hash, ingest_us (8 bytes each, big-endian) |
+| `seen` | shard, event key | ingest_us, content hash (8 bytes each, big-endian) |
 | `shards` | shard | `ShardState` as MessagePack |
 | `meta` | `schema` | `StoreSchema` as MessagePack |
 """
@@ -14,6 +14,7 @@ byte, so a commit touches one sixteenth of each tree):
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -181,7 +182,7 @@ class LmdbFeatureStore(LmdbFeatureReader):
             for place, key in enumerate(keys):
                 value = found.get(key)
                 if value is not None:
-                    hashes[place] = int.from_bytes(value[:8], "big")
+                    hashes[place] = int.from_bytes(value[8:], "big")
         return hashes
 
     def commit(
@@ -226,25 +227,20 @@ class LmdbFeatureStore(LmdbFeatureReader):
         """Delete expired ids among the next few; return the key to go on from."""
         start = self._forget_from.get(shard, _SHARD_BYTES[shard])
         forget_before_us = compute_forget_before_us(progress)
-        if forget_before_us <= 0:
-            return start
-        expired = []
-        n_looks = _FORGET_RATE * n_new + _MIN_FORGET_LOOKS
         cursor = transaction.cursor(self._seen)
-        is_there = cursor.set_range(start)
-        while is_there and n_looks:
-            key, value = cursor.item()
-            if key[0] != shard:
-                break
-            if int.from_bytes(value[8:], "big") < forget_before_us:
-                expired.append(key)
-            n_looks -= 1
-            is_there = cursor.next()
-        # At the shard's end the search begins anew.
-        start = cursor.key() if is_there and not n_looks else _SHARD_BYTES[shard]
-        for key in expired:
+        if forget_before_us <= 0 or not cursor.set_range(start):
+            return _SHARD_BYTES[shard]
+        n_looks = _FORGET_RATE * n_new + _MIN_FORGET_LOOKS
+        looks = list(islice(cursor.iternext(), n_looks))
+        is_at_end = len(looks) < n_looks or looks[-1][0][0] != shard
+        if is_at_end:
+            looks = [look for look in looks if look[0][0] == shard]
+        # A value begins with its ingest time, so values compare as times do.
+        forget_before = forget_before_us.to_bytes(8, "big")
+        for key in [key for key, value in looks if value < forget_before]:
             transaction.delete(key, db=self._seen)
-        return start
+        # At the shard's end the search begins anew.
+        return _SHARD_BYTES[shard] if is_at_end else looks[-1][0]
 
 
 def _create_databases(environment: lmdb.Environment, path: Path, schema: StoreSchema) -> None:
@@ -266,8 +262,8 @@ def _encode_seen_keys(shard: int, event_keys: npt.NDArray[np.uint64]) -> list[by
 def _encode_seen(shard: int, seen: SeenEvents) -> list[tuple[bytes, bytes]]:
     order = np.argsort(seen.event_keys)
     values = np.empty((len(seen), 2), ">u8")
-    values[:, 0] = seen.content_hashes[order]
-    values[:, 1] = seen.ingest_us[order]
+    values[:, 0] = seen.ingest_us[order]
+    values[:, 1] = seen.content_hashes[order]
     keys = _encode_seen_keys(shard, seen.event_keys[order])
     return list(zip(keys, _split(values.tobytes(), _SEEN_VALUE_SIZE), strict=True))
 
