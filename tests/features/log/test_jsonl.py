@@ -158,7 +158,7 @@ def _event(**fields: Any) -> dict[str, Any]:
         (_event(order_placed={"lines": [{"colour": 3}]}), "order_placed.lines[0].colour", ""),
         (_event(order_placed=[]), "order_placed", "{...}"),
         (_event(review_posted={"review": {"embedding": 1}}), "review_posted.review.embedding", ""),
-        (_event(service_message={"message": {"embedding": "?"}}), "service_message.message.embedding",
+        (_event(review_posted={"review": {"embedding": "?"}}), "review_posted.review.embedding",
          "base64"),
         (_event(review_posted={"review": {"Text": _SECRET}}), "review_posted.review.Text", "text?"),
         (_event(offer_made={"propensity": "NaN"}), "offer_made.propensity", ""),
