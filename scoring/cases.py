@@ -26,6 +26,8 @@ class Case:
         line_ids: One per line row.
         value_minor: Value at stake after discounts.
         cost_minor: Purchase cost of all units; None: some cost is missing.
+        received_s: When its request was decoded, by the monotonic clock
+            (`time.perf_counter`).
     """
 
     tenant: str
@@ -37,6 +39,7 @@ class Case:
     line_ids: tuple[str, ...]
     value_minor: int
     cost_minor: int | None
+    received_s: float
 
     @property
     def n_rows(self) -> int:

@@ -30,12 +30,13 @@ _IS_TAG_ON = int(RequestFlag.IS_TAG_ON)
 _IS_GIFT_CARD = int(RequestFlag.IS_GIFT_CARD)
 
 
-def to_case(request: pb.ScoreRequest, *, with_lines: bool) -> Case:
+def to_case(request: pb.ScoreRequest, *, with_lines: bool, received_s: float) -> Case:
     """Return the case of a validated request.
 
     Args:
         request: Has passed `validation.validate_request`.
         with_lines: Whether an order also gets one row per line.
+        received_s: When it was decoded, by the monotonic clock.
     """
     kind = request.WhichOneof("case")
     event_id = request.event_id
@@ -69,6 +70,7 @@ def to_case(request: pb.ScoreRequest, *, with_lines: bool) -> Case:
         line_ids=line_ids,
         value_minor=row.value_minor,
         cost_minor=cost_minor,
+        received_s=received_s,
     )
 
 

@@ -72,6 +72,6 @@ def pack_row(values: RowValues) -> bytes:
     return _PACKER.pack(*values)
 
 
-def unpack_rows(packed: bytes) -> npt.NDArray[Any]:
+def unpack_rows(packed: bytes | bytearray) -> npt.NDArray[Any]:
     """Return packed rows as a writable array, shape `(n,)` of `REQUEST_ROW_DTYPE`."""
     return np.frombuffer(bytearray(packed), REQUEST_ROW_DTYPE)

@@ -1,0 +1,55 @@
+"""Deciding a logged case again: the same vectors, bundle and policy give the same answer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from features.definitions import N_FEATURES
+from features.request_rows import Call
+from hemostat.v1 import scoring_pb2 as pb
+from scoring.answer import CaseFacts, compute_answer
+from scoring.answer_messages import fill_answer
+from scoring.budget import Margin
+from scoring.model import Model
+from scoring.rules import Rules
+
+
+def replay(record: pb.DecisionRecord, model: Model | None, rules: Rules) -> pb.ScoreResponse:
+    """Return the answer that a logged decision's vectors give, bit for bit.
+
+    What the vectors cannot tell (ids, freshness, versions, latency, the margin) is
+    taken over from the record; every probability, hint, reason and budget is
+    computed anew.
+
+    Args:
+        record: From the decision log.
+        model: The bundle that `record.bundle_hash` names; None if it names none.
+        rules: The policy that `record.policy_version` names.
+
+    Raises:
+        ValueError: Model or rules are of another version than the record.
+    """
+    version = model.version if model else ""
+    if (version, rules.policy.version) != (record.bundle_hash, record.policy_version):
+        raise ValueError("a decision is replayed with its own bundle and policy")
+    given = record.response
+    vectors = np.frombuffer(record.vectors, np.float32).reshape(-1, N_FEATURES)
+    n_lines = len(vectors) - 1
+    margin = Margin(given.budget.margin_minor, given.budget.margin_source)
+    facts = CaseFacts(Call[record.call.upper()], given.freshness.customer_state, margin)
+    outputs = np.empty((0, 0), np.float32) if model is None else model.predict(vectors)
+    answer = compute_answer(facts, vectors, outputs, model, rules)
+    response = pb.ScoreResponse(
+        decision_id=given.decision_id,
+        request_id=given.request_id,
+        freshness=given.freshness,
+        degradations=given.degradations,
+        model_version=given.model_version,
+        policy_version=given.policy_version,
+        evaluated_time=given.evaluated_time,
+        server_latency_us=given.server_latency_us,
+        is_replay_clock=given.is_replay_clock,
+    )
+    # Heads of lines come last, line by line.
+    line_ids = [head.line_id for head in given.heads[len(given.heads) - n_lines :]]
+    return fill_answer(response, answer, line_ids)

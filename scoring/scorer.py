@@ -1,0 +1,285 @@
+"""The core of the scorer, without transport: some cases in, one answer or error each out.
+
+One store read, one vector call and one model run for all cases of a micro-batch;
+then each case is decided by itself. Nothing here waits; nothing that is down
+raises: it is a degradation of the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+import numpy.typing as npt
+
+from features.definitions import SCHEMA_HASH
+from features.errors import HemostatError, RequestConflictError, StoreUnavailableError
+from features.store.port import FeatureReader
+from features.vector import (
+    STATE_GUEST,
+    STATE_KNOWN,
+    STATE_NEW,
+    STATE_UNAVAILABLE,
+    compute_vectors,
+)
+from hemostat.v1 import scoring_pb2 as pb
+from scoring.answer import CaseFacts, compute_answer
+from scoring.answer_messages import fill_answer
+from scoring.budget import compute_margin
+from scoring.cases import Case, stamp_time
+from scoring.clock import Clock
+from scoring.customers import Customers, read_customers
+from scoring.decision_log import DecisionLog
+from scoring.metrics import ScoringMetrics
+from scoring.model import Model
+from scoring.row_packing import unpack_rows
+from scoring.rules import Rules
+
+VERSION_LENGTH = 12
+"""Characters of a bundle's content hash that answers show."""
+
+_STATES: dict[int, pb.CustomerState] = {
+    STATE_KNOWN: pb.CUSTOMER_STATE_KNOWN,
+    STATE_NEW: pb.CUSTOMER_STATE_NEW,
+    STATE_GUEST: pb.CUSTOMER_STATE_GUEST,
+    STATE_UNAVAILABLE: pb.CUSTOMER_STATE_UNAVAILABLE,
+}
+_NO_OUTPUTS = np.empty((0, 0), np.float32)
+
+Result = pb.ScoreResponse | HemostatError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Evaluated:
+    """The rows of a micro-batch.
+
+    Attributes:
+        now_us: T.
+        customers: One entry per case.
+        offsets: Case `i` has rows `offsets[i]` to `offsets[i + 1] - 1`.
+        vectors: Shape `(n_rows, F)`.
+    """
+
+    now_us: int
+    customers: Customers
+    offsets: list[int]
+    vectors: npt.NDArray[np.float32]
+
+
+class Scorer:
+    """Answers cases.
+
+    Args:
+        store: Read once per micro-batch.
+        get_models: Returns the models in force, by tenant; asked once per micro-batch,
+            so that a reload never mixes two.
+        get_rules: The same for the policy.
+        log: Where decisions go.
+        clock: The time of the features.
+        metrics: Where stages are counted.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: FeatureReader,
+        get_models: Callable[[], Mapping[str, Model]],
+        get_rules: Callable[[], Rules],
+        log: DecisionLog,
+        clock: Clock,
+        metrics: ScoringMetrics,
+    ) -> None:
+        self._store = store
+        self._get_models = get_models
+        self._get_rules = get_rules
+        self._log = log
+        self._clock = clock
+        self._metrics = metrics
+
+    def score(self, cases: Sequence[Case]) -> list[Result]:
+        """Return an answer or a `RequestConflictError` per case, in their order."""
+        results: dict[int, Result] = {}
+        ids = [self._log.make_decision_id(case.tenant, case.request_id) for case in cases]
+        with self._metrics.time_stage("find"):
+            is_log_up = self._find_earlier(cases, ids, results)
+        fresh = [number for number in range(len(cases)) if number not in results]
+        if fresh:
+            new = [cases[number] for number in fresh]
+            records = self._decide(new, [ids[number] for number in fresh])
+            with self._metrics.time_stage("log"):
+                answers = self._append(records, is_log_up)
+            results.update(zip(fresh, answers, strict=True))
+        return [results[number] for number in range(len(cases))]
+
+    def _find_earlier(
+        self, cases: Sequence[Case], ids: Sequence[str], results: dict[int, Result]
+    ) -> bool:
+        """Fill in what was answered before; return whether the log could be read."""
+        try:
+            for number, case in enumerate(cases):
+                if not case.request_id:
+                    continue
+                try:
+                    earlier = self._log.find(case.tenant, ids[number], case.request_hash)
+                except RequestConflictError as error:
+                    results[number] = error
+                    continue
+                if earlier is not None:
+                    results[number] = earlier
+        except StoreUnavailableError:
+            self._metrics.decision_log_errors.inc()
+            return False
+        return True
+
+    def _append(self, records: Sequence[pb.DecisionRecord], is_log_up: bool) -> Sequence[Result]:
+        if is_log_up:
+            try:
+                return self._log.append(records)
+            except StoreUnavailableError:
+                self._metrics.decision_log_errors.inc()
+        for record in records:
+            record.response.degradations.append(pb.DEGRADATION_DECISION_LOG_UNAVAILABLE)
+        return [record.response for record in records]
+
+    def _decide(self, cases: Sequence[Case], ids: Sequence[str]) -> list[pb.DecisionRecord]:
+        """Return the decisions on cases that were not answered before."""
+        models, rules = self._get_models(), self._get_rules()
+        evaluated = self._evaluate(cases)
+        with self._metrics.time_stage("model"):
+            outputs = _predict(cases, evaluated, models)
+        with self._metrics.time_stage("decide"):
+            return [
+                self._decide_one(
+                    case,
+                    ids[number],
+                    number,
+                    evaluated,
+                    outputs[number],
+                    models.get(case.tenant),
+                    rules,
+                )
+                for number, case in enumerate(cases)
+            ]
+
+    def _evaluate(self, cases: Sequence[Case]) -> _Evaluated:
+        """Return the vectors of all rows as of now."""
+        now_us = self._clock.read_us()
+        with self._metrics.time_stage("read"):
+            customers = read_customers(self._store, cases)
+        self._metrics.store_read_errors.inc(customers.n_failures)
+        with self._metrics.time_stage("vector"):
+            rows = unpack_rows(b"".join([case.packed_rows for case in cases]))
+            stamp_time(rows, now_us)
+            offsets = [0]
+            for case in cases:
+                offsets.append(offsets[-1] + case.n_rows)
+            index = np.array(customers.record_index, np.int64)
+            states = np.array(customers.states, np.int8)
+            if len(rows) > len(cases):
+                counts = np.diff(offsets)
+                index, states = np.repeat(index, counts), np.repeat(states, counts)
+            vectors = compute_vectors(customers.records, index, states, rows)
+        return _Evaluated(now_us, customers, offsets, vectors)
+
+    def _decide_one(
+        self,
+        case: Case,
+        decision_id: str,
+        number: int,
+        evaluated: _Evaluated,
+        outputs: npt.NDArray[np.float32],
+        model: Model | None,
+        rules: Rules,
+    ) -> pb.DecisionRecord:
+        """Return the decision on one case."""
+        vectors = evaluated.vectors[evaluated.offsets[number] : evaluated.offsets[number + 1]]
+        state = evaluated.customers.states[number]
+        if state == STATE_KNOWN:
+            state = int(vectors[0, 0])  # A record that holds only the case itself is new.
+        margin = compute_margin(case.value_minor, case.cost_minor, rules.policy)
+        facts = CaseFacts(case.call, _STATES[state], margin)
+        answer = compute_answer(facts, vectors, outputs, model, rules)
+        record = _start_record(case, decision_id, model, rules)
+        record.evaluated_time.FromMicroseconds(evaluated.now_us)
+        record.vectors = vectors.tobytes()
+        response = record.response
+        response.evaluated_time.CopyFrom(record.evaluated_time)
+        response.is_replay_clock = self._clock.is_replay
+        response.freshness.customer_state = _STATES[state]
+        is_stale = self._fill_freshness(response.freshness, number, evaluated, rules)
+        degradations = (
+            (state == STATE_UNAVAILABLE, pb.DEGRADATION_STORE_UNAVAILABLE),
+            (is_stale, pb.DEGRADATION_STALE),
+            (not answer.results, pb.DEGRADATION_MODEL_UNAVAILABLE),
+        )
+        response.degradations.extend(reason for is_so, reason in degradations if is_so)
+        fill_answer(response, answer, case.line_ids)
+        response.server_latency_us = round((perf_counter() - case.received_s) * 1e6)
+        return record
+
+    def _fill_freshness(
+        self, freshness: pb.Freshness, number: int, evaluated: _Evaluated, rules: Rules
+    ) -> bool:
+        """Write how fresh the features are; return whether they are too old."""
+        customers = evaluated.customers
+        if customers.states[number] == STATE_KNOWN:
+            last_event_us = int(customers.records[customers.record_index[number]]["last_event_us"])
+            freshness.record_age_s = max(0, evaluated.now_us - last_event_us) / 1e6
+        applied_us = customers.applied_us[number]
+        if applied_us is None:
+            return False
+        lag_s = max(0, evaluated.now_us - applied_us) / 1e6
+        freshness.shard_lag_s = lag_s
+        self._metrics.shard_lag_seconds.observe(lag_s)
+        return lag_s > rules.policy.rules.staleness_limit_s
+
+
+def _start_record(
+    case: Case, decision_id: str, model: Model | None, rules: Rules
+) -> pb.DecisionRecord:
+    """Return a record with all that says which decision it is and what it was made with."""
+    version = model.version if model else ""
+    return pb.DecisionRecord(
+        decision_id=decision_id,
+        request_id=case.request_id,
+        tenant=case.tenant,
+        call=case.call.name.lower(),
+        schema_hash=SCHEMA_HASH,
+        bundle_hash=version,
+        policy_version=rules.policy.version,
+        request_hash=case.request_hash,
+        response=pb.ScoreResponse(
+            decision_id=decision_id,
+            request_id=case.request_id,
+            model_version=version[:VERSION_LENGTH],
+            policy_version=rules.policy.version,
+        ),
+    )
+
+
+def _predict(
+    cases: Sequence[Case], evaluated: _Evaluated, models: Mapping[str, Model]
+) -> list[npt.NDArray[np.float32]]:
+    """Return what each case's model says of its rows: one run per model."""
+    outputs = [_NO_OUTPUTS] * len(cases)
+    by_tenant: dict[str, list[int]] = {}
+    for number, case in enumerate(cases):
+        by_tenant.setdefault(case.tenant, []).append(number)
+    offsets = evaluated.offsets
+    for tenant, numbers in by_tenant.items():
+        model = models.get(tenant)
+        if model is None:
+            continue
+        if len(numbers) == len(cases):
+            rows = evaluated.vectors
+        else:
+            rows = np.concatenate([evaluated.vectors[offsets[n] : offsets[n + 1]] for n in numbers])
+        predicted = model.predict(rows)
+        start = 0
+        for n in numbers:
+            end = start + cases[n].n_rows
+            outputs[n] = predicted[:, start:end]
+            start = end
+    return outputs
