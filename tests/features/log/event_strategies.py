@@ -6,11 +6,15 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import MessageToJson
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from features.embedding import EMBEDDER, embed_text
 from features.log.schema import EVENT_KINDS
 from hemostat.v1 import event_pb2
+
+LAW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How laws are tested: by count, not by time, since machines are shared."""
 
 _TIMES_US = st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999)
 _TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)

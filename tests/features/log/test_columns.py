@@ -20,7 +20,7 @@ from features.log.reader import EventLog
 from features.log.writer import EventLogWriter
 from features.request_rows import REQUEST_ROW_DTYPE, Call, RequestFlag
 from hemostat.v1 import common_pb2, event_pb2
-from tests.features.log.event_strategies import set_time, to_line
+from tests.features.log.event_strategies import LAW, set_time, to_line
 
 _T0 = 1_772_366_400_000_000
 _DAY_US = 86_400_000_000
@@ -239,6 +239,7 @@ def _plain(row: Any) -> dict[str, Any]:
 _CASES = ("order_placed", "cancel_requested", "return_requested")
 
 
+@LAW
 @given(st.lists(_events(), max_size=6))
 def test_fold_rows_equal_the_rules_spelt_out(events: list[event_pb2.Event]) -> None:
     columns = to_fold_rows(_to_batch(events))
@@ -254,6 +255,7 @@ def test_fold_rows_equal_the_rules_spelt_out(events: list[event_pb2.Event]) -> N
     ]
 
 
+@LAW
 @given(st.lists(_events(), max_size=6))
 def test_request_rows_equal_the_rules_spelt_out(events: list[event_pb2.Event]) -> None:
     columns = to_request_rows(_to_batch(events))
@@ -268,6 +270,7 @@ def test_request_rows_equal_the_rules_spelt_out(events: list[event_pb2.Event]) -
         )
 
 
+@LAW
 @given(st.lists(_events(), max_size=6))
 def test_line_rows_are_their_orders_rows_with_their_own_amounts(
     events: list[event_pb2.Event],
@@ -286,6 +289,7 @@ def test_line_rows_are_their_orders_rows_with_their_own_amounts(
     assert list(zip(*places, *names, map(_plain, columns.rows), strict=True)) == expected
 
 
+@LAW
 @given(st.lists(_events(), min_size=2, max_size=6), st.integers(1, 5))
 def test_a_slice_of_a_batch_gives_the_rows_of_a_slice(
     events: list[event_pb2.Event], start: int

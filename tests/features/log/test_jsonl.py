@@ -17,7 +17,7 @@ from features.log.assemble import build_batch
 from features.log.json_walk import walk_event
 from features.log.jsonl import EventDecoder, encode_batch, encode_table
 from hemostat.v1 import event_pb2
-from tests.features.log.event_strategies import events, to_line, without_text
+from tests.features.log.event_strategies import LAW, events, to_line, without_text
 
 _SECRET = "customer-4711 said something private"
 
@@ -34,6 +34,7 @@ def _parse(line: bytes) -> event_pb2.Event:
     return parsed
 
 
+@LAW
 @given(st.lists(events(), min_size=1, max_size=5))
 def test_events_survive_json_to_columns_to_json(messages: list[event_pb2.Event]) -> None:
     batch = _decode_good([to_line(message) for message in messages])
@@ -41,6 +42,7 @@ def test_events_survive_json_to_columns_to_json(messages: list[event_pb2.Event])
     assert [_parse(line) for line in lines] == [without_text(message) for message in messages]
 
 
+@LAW
 @given(events())
 def test_our_lines_say_what_protobuf_itself_would_print(message: event_pb2.Event) -> None:
     kept = without_text(message)
@@ -48,6 +50,7 @@ def test_our_lines_say_what_protobuf_itself_would_print(message: event_pb2.Event
     assert json.loads(line) == json.loads(to_line(kept))
 
 
+@LAW
 @given(st.lists(events(), min_size=1, max_size=5))
 def test_the_careful_decoder_gives_the_same_rows_as_the_fast_one(
     messages: list[event_pb2.Event],
@@ -58,6 +61,7 @@ def test_the_careful_decoder_gives_the_same_rows_as_the_fast_one(
     assert carefully.equals(_decode_good(lines))
 
 
+@LAW
 @given(st.lists(events(), min_size=1, max_size=4))
 def test_encoding_a_table_equals_encoding_its_batches(messages: list[event_pb2.Event]) -> None:
     batch = _decode_good([to_line(message) for message in messages])
@@ -196,6 +200,7 @@ def test_a_line_that_is_no_json_object_is_refused_without_showing_it(line: bytes
     assert line[:20].decode("latin1") not in str(error) or len(line) < 3
 
 
+@LAW
 @given(st.binary(max_size=40))
 def test_no_bytes_make_the_decoder_crash(line: bytes) -> None:
     decoded = EventDecoder().decode_lines([line])
@@ -214,6 +219,7 @@ _JSON = st.recursive(
 )  # fmt: skip
 
 
+@LAW
 @given(_JSON)
 def test_fast_and_careful_decoding_accept_the_same_lines(tree: object) -> None:
     line = json.dumps(tree).encode()

@@ -13,10 +13,12 @@ from features.log.partitioning import (
     compute_event_keys,
     compute_partitions,
 )
+from tests.features.log.event_strategies import LAW
 
 _NAMES = st.text(st.characters(codec="utf-8"), max_size=6)
 
 
+@LAW
 @given(st.lists(st.tuples(_NAMES, _NAMES), max_size=8))
 def test_keys_of_columns_equal_the_scalar_keys(pairs: list[tuple[str, str]]) -> None:
     tenants = pa.array([tenant for tenant, _ in pairs], pa.string())

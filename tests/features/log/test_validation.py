@@ -18,7 +18,7 @@ from features.log.reader import EventLog
 from features.log.schema import KIND_SPECS, MessageSpec
 from features.log.validation import AcceptanceRules, RejectionReason, validate_batch
 from hemostat.v1 import event_pb2
-from tests.features.log.event_strategies import events, to_line
+from tests.features.log.event_strategies import LAW, events, to_line
 
 _T = 1_772_366_400_000_000
 _S = 1_000_000
@@ -159,6 +159,7 @@ def test_a_fault_is_named_with_its_reason_field_and_fix(
     assert split.valid.equals(batch.take(pa.array([0, 2])))
 
 
+@LAW
 @given(st.lists(events(), max_size=6))
 def test_every_row_is_valid_or_rejected_exactly_once(messages: list[event_pb2.Event]) -> None:
     batch = EventDecoder().decode_lines([to_line(message) for message in messages]).batch
