@@ -1,0 +1,194 @@
+"""`hemostat simulate`: a seeded shop with known truth, written as an event log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from features.errors import ConfigError
+from hemostat.cli.output import Column, JsonOption, Output, Table
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from features.log.manifest import LogManifest
+    from training.simulation import SimulationConfig, SimulationSummary
+
+app = typer.Typer()
+
+
+class FormatChoice(StrEnum):
+    """What the log is stored as."""
+
+    PARQUET = "parquet"
+    JSONL = "jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class SimulateReport:
+    """What was written where; the JSON form of the command's result."""
+
+    log: Path
+    truth: Path
+    manifest: LogManifest
+    config: dict[str, Any]
+    summary: SimulationSummary
+
+
+@app.command("simulate")
+def simulate_command(
+    out: Annotated[Path, typer.Argument(help="The log's directory; new or empty.")],
+    seed: Annotated[int, typer.Option(help="Seed; equal seeds give equal bytes.")] = 7,
+    customers: Annotated[int, typer.Option(help="Number of customers.")] = 3_000,
+    days: Annotated[int, typer.Option(help="Length of the horizon.")] = 548,
+    start: Annotated[
+        datetime,
+        typer.Option(formats=["%Y-%m-%d"], show_default="2024-01-01", help="First day (UTC+8)."),
+    ] = datetime(2024, 1, 1),  # noqa: DTZ001 - a day by the shop's clock, typer wants it so
+    tenant: Annotated[str, typer.Option(help="Tenant of the events.")] = "demo",
+    partitions: Annotated[int, typer.Option(help="Partitions of the log, 1 to 99.")] = 4,
+    formats: Annotated[
+        list[FormatChoice] | None,
+        typer.Option("--format", help="Format of the log; repeat for both (the default)."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Simulate a shop with honest customers, abusers and look-alikes into an event log.
+
+    The truth of every case is written beside the log (OUT/truth/cases.parquet), for evaluation
+    only. What is modelled and what not stands in docs/SIMULATION.md.
+    """
+    output = Output(as_json)
+    config = _build_config(
+        seed=seed, tenant=tenant, n_customers=customers, days=days, start=start.date()
+    )
+    chosen = tuple(dict.fromkeys(formats or FormatChoice))
+    started = time.perf_counter()
+    report = _write_log(out, config, partitions, chosen, output)
+    elapsed_s = time.perf_counter() - started
+    n_events = report.summary.n_events + report.summary.n_repeated
+    output.note(f"{n_events:,} events in {elapsed_s:.1f} s ({n_events / elapsed_s:,.0f} events/s)")
+    output.show(
+        report,
+        (_draw_cases(report), _draw_events(report)),
+        text=f"Event log: {out}\nNext: hemostat stream {out} STORE",
+    )
+
+
+def _build_config(**settings: object) -> SimulationConfig:
+    """Return the configuration; a value out of range is the user's to mend."""
+    from pydantic import ValidationError
+
+    from training.simulation import SimulationConfig
+
+    options = {"n_customers": "--customers"}
+    try:
+        return SimulationConfig.model_validate(settings)
+    except ValidationError as invalid:
+        first = invalid.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "the options together"
+        raise ConfigError(
+            "the simulation cannot run with this option",
+            field=options.get(name, f"--{name}"),
+            value=str(first["input"])[:40],
+            expectation=str(first["msg"]),
+            fix="give a value in that range",
+        ) from invalid
+
+
+def _write_log(
+    out: Path, config: SimulationConfig, partitions: int, formats: tuple[str, ...], output: Output
+) -> SimulateReport:
+    from features.log.writer import EventLogWriter
+    from training.simulation import simulate
+    from training.simulation.truth import TRUTH_FILE, TruthWriter
+
+    with _show_progress(output) as progress:
+        writing = progress.add_task("writing events", total=None, visible=False)
+        simulating = progress.add_task("simulating days", total=config.days)
+
+        def tell(phase: str, n_done: int) -> None:
+            if phase == "write":
+                progress.update(writing, completed=n_done, visible=True)
+
+        writer = EventLogWriter(
+            out,
+            n_partitions=partitions,
+            formats=formats,
+            created_by=f"hemostat simulate --seed {config.seed}",
+            progress=tell,
+        )
+        try:
+            with TruthWriter(writer.place_side_file(TRUTH_FILE)) as truth:
+                summary = simulate(
+                    config, writer, truth, lambda day: progress.update(simulating, completed=day)
+                )
+        except BaseException:
+            writer.abort()
+            raise
+        progress.update(simulating, completed=config.days)
+        progress.update(writing, total=summary.n_events + summary.n_repeated)
+        manifest = writer.close()
+    return SimulateReport(out, out / TRUTH_FILE, manifest, config.model_dump(mode="json"), summary)
+
+
+@contextmanager
+def _show_progress(output: Output) -> Iterator[Progress]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    bars = Progress(
+        TextColumn("{task.description:<16}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=output.make_progress_console(),
+        transient=True,
+    )
+    with bars:
+        yield bars
+
+
+def _draw_cases(report: SimulateReport) -> Table:
+    rows = [
+        (
+            call,
+            f"{counts.n_cases:,}",
+            f"{counts.n_abuse / max(counts.n_cases, 1):.1%}",
+            f"{counts.n_checked / max(counts.n_cases, 1):.1%}" if call != "order" else "-",
+            f"{counts.n_abuse_checked / max(counts.n_abuse, 1):.1%}" if call != "order" else "-",
+        )
+        for call, counts in report.summary.cases.items()
+    ]
+    return Table(
+        title=f"Cases of {report.config['tenant']}, in truth",
+        columns=(
+            Column("call"),
+            Column("cases", "right"),
+            Column("abuse", "right"),
+            Column("checked", "right"),
+            Column("abuse checked", "right"),
+        ),
+        rows=tuple(rows),
+        caption=f"truth, for evaluation only: {report.truth}",
+    )
+
+
+def _draw_events(report: SimulateReport) -> Table:
+    summary = report.summary
+    rows = [(kind, f"{count:,}") for kind, count in summary.n_by_kind.items()]
+    rows += [("told twice", f"{summary.n_repeated:,}")]
+    rows += [("total", f"{report.manifest.n_events:,}")]
+    return Table(
+        title="Events",
+        columns=(Column("event"), Column("events", "right")),
+        rows=tuple(rows),
+        caption=f"{summary.n_late:,} of them came half a day or more after they happened",
+    )

@@ -1,0 +1,14 @@
+"""A seeded, event-time simulation of shops with known truth.
+
+Reading order: `config`, `patterns`; the world (`seasons`, `catalogue`,
+`logistics`); its people (`agent_types`, `population`, `agent`); what they do
+(`ordering`, `cancelling`, `return_causes`, `returning`, `walk_in`); how the
+shop looks at it (`checking`); how it is told (`*_story`, `wording`, `outbox`,
+`truth`); the loop (`simulation`). `realism` measures whether a label hides in
+plain sight. The story and the source of each number: `docs/SIMULATION.md`.
+"""
+
+from training.simulation.config import SimulationConfig
+from training.simulation.simulation import SimulationSummary, simulate
+
+__all__ = ["SimulationConfig", "SimulationSummary", "simulate"]

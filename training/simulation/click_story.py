@@ -1,0 +1,156 @@
+"""Tells a click on cancel as events: the request, an offer, the end, the labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from features.log import structs
+from training.simulation.agent import Agent
+from training.simulation.cancelling import Click, Offer, Outcome, choose_offer, decide_outcome
+from training.simulation.checking import plan_click_labels
+from training.simulation.config import US_PER_HOUR, US_PER_MINUTE, US_PER_S
+from training.simulation.ordering import Order
+from training.simulation.patterns import Driver, LookAlike, Pattern
+from training.simulation.randomness import KeyedRandom
+from training.simulation.stage import Stage
+from training.simulation.truth import Truth
+from training.simulation.wording import choose_wording
+
+
+class ClickStory:
+    """Tells one click."""
+
+    def __init__(
+        self, stage: Stage, agent: Agent, draws: KeyedRandom, order: Order, click: Click
+    ) -> None:
+        self._stage = stage
+        self._agent = agent
+        self._draws = draws
+        self._order = order
+        self._click = click
+
+    def _tell(self, kind: str, time_us: int, payload: Any, step: int = 0) -> str:
+        return self._stage.outbox.tell(
+            self._draws, kind, time_us, payload, customer_id=self._order.customer_id,
+            channel=self._order.channel, step=step,
+        )  # fmt: skip
+
+    def tell(self) -> int:
+        """Tell it and return when the order was cancelled, 0 if it was kept."""
+        draws, click = self._draws, self._click
+        settings = self._stage.world.config
+        offer = choose_offer(draws, settings.offers, self._order, click)
+        outcome = decide_outcome(self._agent, draws, self._order, click, offer)
+        case_id = self._tell_request()
+        offer_id = self._tell_offer(offer, outcome, case_id) if offer and case_id else ""
+        thinks_us = int(draws.exponential("thinks", 40.0) * US_PER_MINUTE) + 10 * US_PER_S
+        end_us = click.time_us + thinks_us
+        cancel_id = draws.token("cancel-id")[:16]
+        if outcome.leaves:
+            self._tell_left(end_us, cancel_id, offer_id)
+        else:
+            kept = structs.OrderKept(
+                cancel_id=cancel_id,
+                order_id=self._order.order_id,
+                offer_id=offer_id,
+                is_offer_taken=outcome.takes_offer,
+            )
+            self._tell("order_kept", end_us, kept)
+        self._tell_labels(case_id, outcome)
+        self._agent.n_cancel_clicks += 1
+        return end_us if outcome.leaves else 0
+
+    def _tell_request(self) -> str:
+        order, click, draws = self._order, self._click, self._draws
+        world = self._stage.world
+        text = choose_wording(
+            draws.narrow("cancel"), self._agent.profile, click.code,
+            order.lines[0].style.category, is_later=world.is_later(click.time_us),
+        )  # fmt: skip
+        requested = structs.CancelRequested(
+            cancel_id=draws.token("cancel-id")[:16],
+            order_id=order.order_id,
+            order_time=order.time_us,
+            quantity=1,
+            unit_price_minor=order.value_minor,
+            unit_cost_minor=order.cost_minor,
+            return_window_days=world.config.return_window_days,
+            stage=click.stage,
+            delay_s=click.delay_s,
+            reason=structs.Reason(code=click.code, text=text or None),
+            order_channel=order.channel,
+        )
+        return self._tell("cancel_requested", click.time_us, requested)
+
+    def _tell_offer(self, offer: Offer, outcome: Outcome, case_id: str) -> str:
+        click, draws = self._click, self._draws
+        offer_id = f"f{draws.token('offer')[:16]}"
+        made = structs.OfferMade(
+            offer_id=offer_id,
+            case_event_id=case_id,
+            gesture=offer.gesture.value,
+            cost_minor=offer.cost_minor,
+            propensity=offer.propensity,
+        )
+        self._tell("offer_made", click.time_us + 2 * US_PER_S, made)
+        result = "ACCEPTED" if outcome.takes_offer else "REFUSED" if outcome.leaves else "EXPIRED"
+        closed = structs.OfferClosed(
+            offer_id=offer_id,
+            result=f"OFFER_RESULT_{result}",
+            cost_minor=offer.cost_minor if outcome.takes_offer else 0,
+        )
+        self._tell("offer_closed", click.time_us + 8 * US_PER_S, closed)
+        return offer_id
+
+    def _tell_left(self, end_us: int, cancel_id: str, offer_id: str) -> None:
+        order, click = self._order, self._click
+        cancelled = structs.OrderCancelled(
+            cancel_id=cancel_id,
+            order_id=order.order_id,
+            order_time=order.time_us,
+            quantity=1,
+            unit_price_minor=order.value_minor,
+            return_window_days=self._stage.world.config.return_window_days,
+            initiator="CANCEL_INITIATOR_CUSTOMER",
+            stage=click.stage,
+            reason=structs.Reason(code=click.code),
+            offer_id=offer_id,
+            order_channel=order.channel,
+        )
+        self._tell("order_cancelled", end_us, cancelled)
+        if click.stage != "ORDER_STAGE_UNPAID" and not order.is_paid_later:
+            refund = structs.RefundIssued(
+                order_id=order.order_id, amount_minor=order.value_minor, tender=order.tender
+            )
+            self._tell("refund_issued", end_us + 6 * US_PER_HOUR, refund)
+
+    def _tell_labels(self, case_id: str, outcome: Outcome) -> None:
+        click, agent = self._click, self._agent
+        is_fishing = click.driver is Driver.FISHING
+        labels = plan_click_labels(
+            self._stage.world.config.labels, self._draws.narrow("click-check"),
+            is_fishing=is_fishing, click_us=click.time_us, n_clicks=agent.n_cancel_clicks,
+        )  # fmt: skip
+        look_alike = (
+            LookAlike.PRICE_DROPPED if click.driver is Driver.PRICE_DROP else LookAlike.PLAIN
+        )
+        self._stage.add_truth(
+            Truth(
+                case_event_id=case_id,
+                call="cancellation",
+                pattern=(Pattern.OFFER_FISHING if is_fishing else look_alike).value,
+                is_abuse=is_fishing,
+                would_leave_without_offer=outcome.leaves_without_offer,
+                driver=click.driver.value,
+                kept_by=tuple(gesture.value for gesture in outcome.kept_by),
+                is_checked=bool(labels),
+            )
+        )
+        for step, label in enumerate(labels if case_id else []):
+            payload = structs.LabelSet(
+                case_event_id=case_id,
+                label=label.kind,
+                effective_time=click.time_us,
+                is_reversal=label.is_reversal,
+            )
+            self._tell("label_set", label.time_us, payload, step)

@@ -1,0 +1,153 @@
+"""What may be set in a simulation: one frozen, typed configuration.
+
+All durations say their unit. Everything else that shapes the world (tables of
+categories, agent types, texts) is data in the modules of this package; sources
+and choices stand in `docs/SIMULATION.md`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from training.simulation.patterns import Pattern
+
+US_PER_S: Final = 1_000_000
+US_PER_MINUTE: Final = 60 * US_PER_S
+US_PER_HOUR: Final = 3_600 * US_PER_S
+US_PER_DAY: Final = 86_400 * US_PER_S
+
+SHOP_UTC_OFFSET: Final = dt.timezone(dt.timedelta(hours=8))
+"""The shop's wall clock; its days and hours are meant so (no summer time)."""
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LabelSettings(_Settings):
+    """Who checks cases, how well, and how long it takes (all chosen)."""
+
+    audit_share: Share = 0.06
+    """Share of returns checked at random, whatever they look like."""
+    referral_scale: float = Field(default=1.0, ge=0.0)
+    """Scales how readily an odd-looking return is referred for a check. 0: audits only."""
+    delay_median_days: Positive = 9.0
+    """Median time from the goods' inspection (or the click) to the verdict, plus one day."""
+    delay_sigma: float = Field(default=0.7, ge=0.0)
+    """Log standard deviation of that delay."""
+    wrongly_confirmed_share: Share = 0.01
+    """Honest checked cases that are called abuse."""
+    appeal_share: Share = 0.6
+    """Wrongly confirmed cases whose appeal is upheld later."""
+
+
+class OfferSettings(_Settings):
+    """How the simulated shop answers a cancel click."""
+
+    no_offer_share: Share = 0.5
+    """Probability that no offer is made, equal for every click, so that the cases
+    without an offer are a fair sample."""
+
+
+class IngestSettings(_Settings):
+    """How facts reach the log (all chosen)."""
+
+    delay_median_s: Positive = 8.0
+    """Median time from event to ingest in the own channels; marketplaces: ten times that."""
+    late_share: Share = 0.004
+    """Events that come days late."""
+    late_max_days: float = Field(default=21.0, ge=1.0, le=29.0)
+    """Longest lateness; the stream accepts up to 30 days."""
+    duplicate_share: Share = 0.002
+    """Events that are told twice."""
+
+
+class CustomerOverride(_Settings):
+    """A what-if: one customer's parameter set to a value.
+
+    Attributes:
+        customer: Index of the customer, from 0.
+        parameter: Field of `population.Profile`, e.g. `orders_per_year`.
+        value: Its new value.
+    """
+
+    customer: int = Field(ge=0)
+    parameter: str
+    value: float
+
+
+class PriceOverride(_Settings):
+    """A what-if: one style's price scaled from a day on.
+
+    Attributes:
+        style: Index of the style, from 0.
+        from_day: First day of the new price, from the start.
+        factor: New price over old, e.g. 0.8.
+    """
+
+    style: int = Field(ge=0)
+    from_day: int = Field(ge=0)
+    factor: float = Field(gt=0.0, le=10.0)
+
+
+class PatternStart(_Settings):
+    """Drift: a pattern that nobody knows before a day."""
+
+    pattern: Pattern
+    from_day: int = Field(ge=0)
+
+
+class SimulationConfig(_Settings):
+    """One world. Equal configurations give equal bytes.
+
+    Memory and time grow with customers x days; 3,000 customers over 548 days
+    give about 100,000 events.
+    """
+
+    seed: int = Field(default=7, ge=0, lt=2**64)
+    tenant: str = Field(default="demo", min_length=1, max_length=100)
+    n_customers: int = Field(default=3_000, ge=1, le=10_000_000)
+    days: int = Field(default=548, ge=1, le=36_500)
+    start: dt.date = dt.date(2024, 1, 1)
+    """First day, by the shop's clock (UTC+8)."""
+    n_styles: int = Field(default=180, ge=13, le=100_000)
+    return_window_days: int = Field(default=30, ge=7, le=365)
+    abuser_scale: float = Field(default=1.0, ge=0.0, le=10.0)
+    """Scales the share of customers who abuse."""
+    chinese_share: Share = 0.7
+    """Customers who write Chinese; the others write English."""
+    new_template_from_share: Share = 0.7
+    """Share of the horizon after which further wordings of reasons appear."""
+    labels: LabelSettings = LabelSettings()
+    offers: OfferSettings = OfferSettings()
+    ingest: IngestSettings = IngestSettings()
+    pattern_starts: tuple[PatternStart, ...] = ()
+    customer_overrides: tuple[CustomerOverride, ...] = ()
+    price_overrides: tuple[PriceOverride, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_overrides(self) -> SimulationConfig:
+        for customer in self.customer_overrides:
+            if customer.customer >= self.n_customers:
+                raise ValueError(f"customer {customer.customer} of {self.n_customers} overridden")
+        for price in self.price_overrides:
+            if price.style >= self.n_styles:
+                raise ValueError(f"style {price.style} of {self.n_styles} overridden")
+        return self
+
+    @property
+    def start_us(self) -> int:
+        """Midnight of the first day by the shop's clock, microseconds UTC."""
+        midnight = dt.datetime.combine(self.start, dt.time(), SHOP_UTC_OFFSET)
+        return int(midnight.timestamp()) * US_PER_S
+
+    @property
+    def end_us(self) -> int:
+        """End of the horizon; nothing is ingested at or after it."""
+        return self.start_us + self.days * US_PER_DAY

@@ -1,0 +1,180 @@
+"""Carriers, warehouses and service desks: what happens to an order on its way.
+
+Pure: a plan is a function of the order's draws, its region and its time. Storms
+hit whole regions for days, so that late parcels come in clusters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from training.simulation.config import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE
+from training.simulation.randomness import KeyedRandom, accumulate_weights
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A delivery region.
+
+    Attributes:
+        name: As written into shipments.
+        share: Share of customers.
+        carrier: Its carrier.
+        transit_days: Usual time on the way.
+        storm_share: Share of weeks with a storm or a strike.
+    """
+
+    name: str
+    share: float
+    carrier: str
+    transit_days: float
+    storm_share: float
+
+
+REGIONS: Final = (
+    Region("east", 0.26, "sf", 1.6, 0.03),
+    Region("south", 0.22, "sf", 2.0, 0.08),
+    Region("north", 0.16, "jdl", 2.2, 0.05),
+    Region("central", 0.14, "zto", 2.6, 0.04),
+    Region("southwest", 0.10, "yto", 3.2, 0.06),
+    Region("northeast", 0.06, "ems", 3.6, 0.09),
+    Region("northwest", 0.04, "ems", 4.4, 0.08),
+    Region("overseas", 0.02, "dhl", 7.5, 0.05),
+)
+REGION_SUMS: Final = accumulate_weights([region.share for region in REGIONS])
+
+_PROMISE_SLACK_DAYS: Final = 1.5
+_DEFAULT_PACKING_HOURS: Final = 14.0
+_STOCK_SHORT_SHARE: Final = 0.018
+_STORM_DELAY_DAYS: Final = 4.0
+_LOST_SHARE: Final = 0.0025
+
+
+class Slip(NamedTuple):
+    """A delay notice: when it was told, the new promise, and the total delay so far."""
+
+    time_us: int
+    promise_us: int
+    delay_us: int
+
+
+class Fulfilment(NamedTuple):
+    """The way of one order, if nobody stops it.
+
+    Attributes:
+        promise_us: Promise given at checkout.
+        short_us: When stock ran short. 0: never.
+        retailer_cancel_us: When the retailer gives up for lack of stock. 0: never.
+        shipped_us: When it leaves the warehouse.
+        slips: Delay notices, in time order.
+        delivered_us: When it arrives. 0: lost.
+        lost_us: When it is declared lost. 0: never.
+    """
+
+    promise_us: int
+    short_us: int
+    retailer_cancel_us: int
+    shipped_us: int
+    slips: tuple[Slip, ...]
+    delivered_us: int
+    lost_us: int
+
+
+def plan_fulfilment(draws: KeyedRandom, order_us: int, region_index: int) -> Fulfilment:
+    """Return what carriers and warehouse will do with an order.
+
+    Args:
+        draws: The order's draws.
+        order_us: When it was placed.
+        region_index: Where it goes, index into `REGIONS`.
+    """
+    region = REGIONS[region_index]
+    packing_us = draws.lognormal("packing", _DEFAULT_PACKING_HOURS, 0.7) * US_PER_HOUR
+    usual_us = (region.transit_days + _PROMISE_SLACK_DAYS) * US_PER_DAY
+    promise_us = order_us + int(usual_us + 0.5 * US_PER_DAY)
+    short_us = retailer_cancel_us = 0
+    if draws.is_hit("stock", _STOCK_SHORT_SHARE):
+        short_us = order_us + int(draws.lognormal("short-after", 8.0, 0.6) * US_PER_HOUR)
+        if draws.is_hit("gives-up", 0.55):
+            wait_us = draws.lognormal("gives-up-after", 16.0, 0.7) * US_PER_HOUR
+            retailer_cancel_us = short_us + int(wait_us)
+        packing_us += 4.0 * US_PER_DAY
+    shipped_us = order_us + int(packing_us)
+    transit_us = region.transit_days * draws.lognormal("transit", 1.0, 0.28) * US_PER_DAY
+    transit_us += _compute_storm_us(draws, region_index, shipped_us)
+    arrival_us = shipped_us + int(transit_us)
+    lost_us = 0
+    if draws.is_hit("lost", _LOST_SHARE):
+        lost_us, arrival_us = arrival_us + 9 * US_PER_DAY, 0
+    slips = _plan_slips(draws, promise_us, arrival_us or lost_us, order_us)
+    return Fulfilment(
+        promise_us, short_us, retailer_cancel_us, shipped_us, slips, arrival_us, lost_us
+    )
+
+
+def _compute_storm_us(draws: KeyedRandom, region_index: int, shipped_us: int) -> float:
+    """Return the delay of a storm in that region and week; one for all parcels of the week."""
+    week = shipped_us // (7 * US_PER_DAY)
+    weather = KeyedRandom(draws.seed, f"region{region_index}")
+    if not weather.is_hit("storm", REGIONS[region_index].storm_share, week):
+        return 0.0
+    severity = weather.lognormal("severity", _STORM_DELAY_DAYS, 0.4, week)
+    return severity * draws.uniform("storm-luck") * US_PER_DAY
+
+
+def _plan_slips(
+    draws: KeyedRandom, promise_us: int, arrival_us: int, order_us: int
+) -> tuple[Slip, ...]:
+    """Return the notices: the shop learns of a delay a little before the promise runs out."""
+    delay_us = arrival_us - promise_us
+    if delay_us < 6 * US_PER_HOUR:
+        return ()
+    notice_us = promise_us - int(draws.uniform("notice") * 30 * US_PER_HOUR)
+    first_us = max(notice_us, order_us + 2 * US_PER_HOUR)
+    if delay_us < 3 * US_PER_DAY or draws.is_hit("told-all", 0.5):
+        return (Slip(first_us, promise_us + delay_us, delay_us),)
+    half_us = delay_us // 2
+    second_us = promise_us + half_us - US_PER_HOUR
+    return (
+        Slip(first_us, promise_us + half_us, half_us),
+        Slip(max(second_us, first_us + US_PER_HOUR), promise_us + delay_us, delay_us),
+    )
+
+
+class Payment(NamedTuple):
+    """How an order was paid.
+
+    Attributes:
+        failed_us: When an attempt failed. 0: none did.
+        paid_us: When it was paid. 0: never (or on delivery).
+        lapsed_us: When the time to pay ran out. 0: it did not.
+    """
+
+    failed_us: int
+    paid_us: int
+    lapsed_us: int
+
+
+def plan_payment(
+    draws: KeyedRandom, order_us: int, friction: float, is_paid_later: bool
+) -> Payment:
+    """Return how paying goes.
+
+    Args:
+        draws: The order's draws.
+        order_us: When it was placed.
+        friction: The customer's probability of trouble with paying.
+        is_paid_later: Cash on delivery or invoice: nothing to pay now.
+    """
+    if is_paid_later:
+        return Payment(0, 0, 0)
+    at_once_us = order_us + int(draws.lognormal("pays-after", 50.0, 1.0) * 1_000_000)
+    failed_us = order_us + int((20.0 + draws.exponential("fails-after", 70.0)) * 1_000_000)
+    if draws.is_hit("pay-fails", friction):
+        if draws.is_hit("pays-again", 0.62):
+            return Payment(failed_us, failed_us + int(3 * US_PER_MINUTE), 0)
+        return Payment(failed_us, 0, order_us + 24 * US_PER_HOUR)
+    if draws.is_hit("forgets-to-pay", 0.35 * friction):
+        return Payment(0, 0, order_us + 24 * US_PER_HOUR)
+    return Payment(0, at_once_us, 0)

@@ -1,0 +1,277 @@
+"""Tells an order's life as events: browsing, payment, the way, a cancel click."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from features.log import structs
+from training.simulation.agent import Agent, StoreGood
+from training.simulation.cancelling import plan_click
+from training.simulation.click_story import ClickStory
+from training.simulation.config import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_S
+from training.simulation.logistics import (
+    REGIONS,
+    Fulfilment,
+    Payment,
+    plan_fulfilment,
+    plan_payment,
+)
+from training.simulation.ordering import STORE, Order
+from training.simulation.patterns import LookAlike
+from training.simulation.randomness import KeyedRandom
+from training.simulation.returning import find_intent
+from training.simulation.stage import Stage
+from training.simulation.truth import Truth
+from training.simulation.wording import choose_wording
+
+
+class OrderStory:
+    """Tells one order; `tell` returns when and how late it arrived.
+
+    Args:
+        stage: Where it is told.
+        agent: Whose order; its memory is brought up to date.
+        draws: The order's draws.
+        order: The plan.
+    """
+
+    def __init__(self, stage: Stage, agent: Agent, draws: KeyedRandom, order: Order) -> None:
+        self._stage = stage
+        self._agent = agent
+        self._draws = draws
+        self._order = order
+
+    def _tell(self, kind: str, time_us: int, payload: Any, step: int = 0) -> str:
+        return self._stage.outbox.tell(
+            self._draws, kind, time_us, payload, customer_id=self._order.customer_id,
+            channel=self._order.channel, step=step,
+        )  # fmt: skip
+
+    def tell(self) -> tuple[int, int] | None:
+        """Tell all up to the delivery.
+
+        Returns:
+            When it was delivered and by how much after the promise (negative:
+            before), both in microseconds. None: it never arrived.
+        """
+        order, draws = self._order, self._draws
+        if order.channel == STORE:
+            self._tell_placed(promise_us=None)
+            paid = structs.OrderPaid(
+                order_id=order.order_id, amount_minor=order.value_minor, tender=order.tender
+            )
+            self._tell("order_paid", order.time_us + US_PER_S, paid)
+            self._remember_goods()
+            return order.time_us, -US_PER_DAY
+        way = plan_fulfilment(draws, order.time_us, self._agent.profile.region)
+        friction = self._agent.profile.payment_friction
+        payment = plan_payment(draws, order.time_us, friction, order.is_paid_later)
+        self._tell_browsing()
+        self._tell_placed(promise_us=way.promise_us)
+        end_us = self._tell_ending(way, payment)
+        self._tell_payment(payment, end_us)
+        return self._tell_way(way, end_us)
+
+    def _remember_goods(self) -> None:
+        for line in self._order.lines:
+            if line.intent is None:
+                good = StoreGood(line.style, line.sku, line.quote.unit_price_minor)
+                self._agent.store_goods.append(good)
+
+    def _tell_placed(self, promise_us: int | None) -> None:
+        order, profile, draws = self._order, self._agent.profile, self._draws
+        home = KeyedRandom(draws.seed, profile.home)
+        own = self._agent.draws
+        shares = profile.is_ring or profile.is_household
+        device = home if shares and draws.is_hit("home-device", 0.5) else own
+        payer = home if shares and draws.is_hit("home-payer", 0.35) else own
+        address = draws if draws.is_hit("other-address", 0.05) else home
+        ip = home if draws.is_hit("home-ip", 0.6) else draws
+        is_store = bool(order.store_id)
+        placed = structs.OrderPlaced(
+            order_id=order.order_id,
+            lines=[
+                structs.OrderLine(
+                    line_id=line.line_id,
+                    sku=line.sku,
+                    style=line.style.style_id,
+                    category=line.style.category.name,
+                    size=line.size,
+                    colour=line.colour,
+                    quantity=line.quantity,
+                    unit_price_minor=line.quote.unit_price_minor,
+                    unit_cost_minor=line.style.unit_cost_minor,
+                    unit_discount_minor=line.quote.unit_discount_minor,
+                )
+                for line in order.lines
+            ],
+            discount_minor=order.discount_minor,
+            coupon_hash=order.coupon_hash,
+            tender=order.tender,
+            gift_card_minor=order.gift_card_minor,
+            address_hash="" if is_store else address.token("address")[:16],
+            device_hash="" if is_store else device.token("device")[:16],
+            ip_hash="" if is_store else ip.token("ip")[:16],
+            payment_token_hash=payer.token("payment")[:16],
+            promised_delivery_time=promise_us,
+            promotion=order.promotion,
+            return_window_days=self._stage.world.config.return_window_days,
+            store_id=order.store_id,
+        )
+        event_id = self._tell("order_placed", order.time_us, placed)
+        intent = find_intent(order)
+        kind = intent or (LookAlike.HOUSEHOLD if profile.is_household else LookAlike.PLAIN)
+        self._stage.add_truth(
+            Truth(event_id, "order", kind.value, intent is not None, None, "", (), False)
+        )
+
+    def _tell_browsing(self) -> None:
+        """Tell what the customer did between coming and ordering."""
+        order, draws = self._order, self._draws
+        span_us = order.time_us - order.session_us
+        for step, line in enumerate(order.lines):
+            seen_us = order.session_us + int(span_us * 0.2 * draws.uniform("seen-at", step))
+            if draws.is_hit("seen", 0.28, step):
+                viewed = structs.ProductViewed(sku=line.sku, style=line.style.style_id)
+                self._tell("product_viewed", seen_us, viewed, step)
+            if draws.is_hit("cart-told", 0.15, step):
+                price = line.quote.unit_price_minor
+                added = structs.CartItemAdded(
+                    sku=line.sku, quantity=line.quantity, unit_price_minor=price
+                )
+                self._tell("cart_item_added", seen_us + 20 * US_PER_S, added, step)
+        first = order.lines[0]
+        for step in range(order.chart_views):
+            at_us = order.session_us + int(span_us * draws.uniform("chart-at", step))
+            chart = structs.SizeChartViewed(style=first.style.style_id)
+            self._tell("size_chart_viewed", at_us, chart, step)
+        if draws.is_hit("removes", 0.03):
+            removed = structs.CartItemRemoved(
+                sku=first.style.make_sku("", first.colour), quantity=1
+            )
+            self._tell("cart_item_removed", order.session_us + span_us // 2, removed)
+        if order.cart_age_s > 3_600 and draws.is_hit("left-before", 0.5):
+            left = structs.CheckoutAbandoned(
+                cart_value_minor=order.value_minor, cart_age_s=order.cart_age_s // 3
+            )
+            self._tell("checkout_abandoned", order.session_us + span_us // 3, left)
+        if order.asks_policy:
+            asked = structs.ReturnPolicyAsked(sku=first.sku)
+            self._tell("return_policy_asked", order.session_us + span_us // 2, asked)
+        if draws.is_hit("flips-address", 0.25 if order.asks_policy else 0.012):
+            changed = structs.AddressChanged(
+                order_id=order.order_id, address_hash=draws.token("new-address")[:16]
+            )
+            self._tell("address_changed", order.time_us + 5 * US_PER_MINUTE, changed)
+
+    def _tell_payment(self, payment: Payment, end_us: int) -> None:
+        order = self._order
+        if payment.failed_us and payment.failed_us < end_us:
+            failed = structs.PaymentFailed(order_id=order.order_id, tender=order.tender)
+            self._tell("payment_failed", payment.failed_us, failed)
+        if payment.paid_us and payment.paid_us < end_us:
+            paid = structs.OrderPaid(
+                order_id=order.order_id, amount_minor=order.value_minor, tender=order.tender
+            )
+            self._tell("order_paid", payment.paid_us, paid)
+
+    def _tell_ending(self, way: Fulfilment, payment: Payment) -> int:
+        """Tell what ends the order before delivery and return when, or a time never reached."""
+        click = plan_click(self._stage.world, self._agent, self._draws, self._order, way, payment)
+        if click is not None:
+            story = ClickStory(self._stage, self._agent, self._draws, self._order, click)
+            left_us = story.tell()
+            if left_us:
+                return left_us
+        if payment.lapsed_us:
+            timed_out = structs.PaymentTimedOut(order_id=self._order.order_id)
+            self._tell("payment_timed_out", payment.lapsed_us, timed_out)
+            return self._tell_cancelled(
+                payment.lapsed_us + US_PER_MINUTE, "PAYMENT_LAPSE", "ORDER_STAGE_UNPAID"
+            )
+        if way.retailer_cancel_us:
+            self._tell_short(way)
+            return self._tell_cancelled(
+                way.retailer_cancel_us, "RETAILER", "ORDER_STAGE_FULFILMENT"
+            )
+        return self._order.time_us + 10_000 * US_PER_DAY
+
+    def _tell_short(self, way: Fulfilment) -> None:
+        short = structs.StockShort(order_id=self._order.order_id, sku=self._order.lines[0].sku)
+        self._tell("stock_short", way.short_us, short)
+
+    def _tell_cancelled(self, time_us: int, initiator: str, stage: str) -> int:
+        order = self._order
+        cancelled = structs.OrderCancelled(
+            order_id=order.order_id,
+            order_time=order.time_us,
+            quantity=1,
+            unit_price_minor=order.value_minor,
+            return_window_days=self._stage.world.config.return_window_days,
+            initiator=f"CANCEL_INITIATOR_{initiator}",
+            stage=stage,
+            order_channel=order.channel,
+        )
+        self._tell("order_cancelled", time_us, cancelled)
+        return time_us
+
+    def _tell_way(self, way: Fulfilment, end_us: int) -> tuple[int, int] | None:
+        """Tell warehouse and carrier, as far as the order lives; return its arrival."""
+        order, draws = self._order, self._draws
+        if way.short_us and not way.retailer_cancel_us and way.short_us < end_us:
+            self._tell_short(way)
+        self._tell_service(way, end_us)
+        if way.shipped_us < end_us:
+            region = REGIONS[self._agent.profile.region]
+            shipped = structs.OrderShipped(
+                order_id=order.order_id, carrier=region.carrier, region=region.name
+            )
+            self._tell("order_shipped", way.shipped_us, shipped)
+        for step, slip in enumerate(way.slips):
+            if slip.time_us < end_us:
+                delayed = structs.DeliveryDelayed(
+                    order_id=order.order_id, promised_delivery_time=slip.promise_us
+                )
+                self._tell("delivery_delayed", slip.time_us, delayed, step)
+        arrival_us = way.delivered_us or way.lost_us
+        if arrival_us >= end_us:
+            return None
+        if not way.delivered_us:
+            self._tell("parcel_lost", way.lost_us, structs.ParcelLost(order_id=order.order_id))
+            refund = structs.RefundIssued(
+                order_id=order.order_id, amount_minor=order.value_minor, tender=order.tender
+            )
+            self._tell("refund_issued", way.lost_us + US_PER_DAY, refund)
+            return None
+        self._tell(
+            "order_delivered", way.delivered_us, structs.OrderDelivered(order_id=order.order_id)
+        )
+        if order.is_paid_later and draws.is_hit("paid-at-door", 0.97):
+            paid = structs.OrderPaid(
+                order_id=order.order_id, amount_minor=order.value_minor, tender=order.tender
+            )
+            self._tell("order_paid", way.delivered_us + US_PER_MINUTE, paid)
+        return way.delivered_us, way.delivered_us - way.promise_us
+
+    def _tell_service(self, way: Fulfilment, end_us: int) -> None:
+        """Tell a question to customer service and its answer; delays make people ask."""
+        order, draws = self._order, self._draws
+        if not draws.is_hit("writes-service", 0.25 if way.slips else 0.03):
+            return
+        asked_us = way.slips[0].time_us if way.slips else order.time_us
+        asked_us += int(draws.exponential("asks-after", 10.0) * US_PER_HOUR)
+        waited_s = int(draws.lognormal("service-wait", 400.0, 1.2))
+        if asked_us + waited_s * US_PER_S >= end_us:
+            return
+        code = "REASON_CODE_LATE_DELIVERY" if way.slips else "REASON_CODE_OTHER"
+        world = self._stage.world
+        text = choose_wording(
+            draws.narrow("service"), self._agent.profile, code, None,
+            is_later=world.is_later(asked_us),
+        )  # fmt: skip
+        message = structs.ServiceMessage(
+            order_id=order.order_id, message=structs.Reason(code=code, text=text or None)
+        )
+        self._tell("service_message", asked_us, message)
+        replied = structs.ServiceReplied(order_id=order.order_id, waited_s=waited_s)
+        self._tell("service_replied", asked_us + waited_s * US_PER_S, replied)

@@ -1,0 +1,313 @@
+"""What a customer puts into an order, honest or not: one plan per session."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from training.simulation.agent import Agent
+from training.simulation.catalogue import SIZES, Quote, Style
+from training.simulation.config import US_PER_HOUR, US_PER_MINUTE, US_PER_S
+from training.simulation.patterns import Pattern
+from training.simulation.population import ONLINE_CHANNELS, Profile
+from training.simulation.randomness import KeyedRandom, accumulate_weights
+from training.simulation.world import World
+
+STORE: Final = "CHANNEL_STORE"
+
+_MAX_CATEGORY_TRIES: Final = 10
+_MAX_EXTRA_LINES: Final = 6
+_CLAIM_FLOOR_MINOR: Final = 15_000
+_TENDERS: Final = (
+    "TENDER_WALLET",
+    "TENDER_CARD",
+    "TENDER_PAY_LATER",
+    "TENDER_CASH_ON_DELIVERY",
+    "TENDER_GIFT_CARD",
+)
+_TENDER_SUMS: Final = accumulate_weights([0.55, 0.30, 0.08, 0.05, 0.02])
+_STORE_TENDERS: Final = ("TENDER_WALLET", "TENDER_CARD", "TENDER_CASH")
+_STORE_TENDER_SUMS: Final = accumulate_weights([0.5, 0.35, 0.15])
+
+
+class Line(NamedTuple):
+    """One line of a planned order.
+
+    Attributes:
+        line_id: Unique in the order.
+        style: What it is of.
+        size: Size label, empty for sizeless goods.
+        colour: Colour label.
+        quantity: Units.
+        quote: Price and discount of one unit.
+        intent: The abuse it was ordered for. None: honest.
+        is_variant: A second size or colour of a style of this order.
+    """
+
+    line_id: str
+    style: Style
+    size: str
+    colour: str
+    quantity: int
+    quote: Quote
+    intent: Pattern | None
+    is_variant: bool
+
+    @property
+    def sku(self) -> str:
+        """SKU of size and colour."""
+        return self.style.make_sku(self.size, self.colour)
+
+
+class Order(NamedTuple):
+    """A planned order.
+
+    Attributes:
+        order_id: As written into events.
+        session_us: When the customer came; browsing lies between this and the order.
+        time_us: When it is placed.
+        day: Day of the horizon on which it is placed.
+        channel: Where.
+        store_id: Store. Empty: online.
+        customer_id: Empty for a store purchase without member card.
+        lines: What.
+        discount_minor: Coupon value.
+        coupon_hash: Empty: none.
+        tender: How it is paid.
+        gift_card_minor: Of this by gift card.
+        promotion: Promotion of the day. Empty: none.
+        chart_views: How often a size chart was opened.
+        cart_age_s: Age of the cart at the order.
+        asks_policy: Whether the return policy was asked about before.
+    """
+
+    order_id: str
+    session_us: int
+    time_us: int
+    day: int
+    channel: str
+    store_id: str
+    customer_id: str
+    lines: tuple[Line, ...]
+    discount_minor: int
+    coupon_hash: str
+    tender: str
+    gift_card_minor: int
+    promotion: str
+    chart_views: int
+    cart_age_s: int
+    asks_policy: bool
+
+    @property
+    def value_minor(self) -> int:
+        """What the customer pays."""
+        total = sum(line.quantity * line.quote.unit_price_minor for line in self.lines)
+        return max(total - self.discount_minor, 0)
+
+    @property
+    def cost_minor(self) -> int:
+        """What the goods cost the shop."""
+        return sum(line.quantity * line.style.unit_cost_minor for line in self.lines)
+
+    @property
+    def is_paid_later(self) -> bool:
+        """Whether nothing is paid before delivery."""
+        return self.tender == "TENDER_CASH_ON_DELIVERY"
+
+
+def plan_order(world: World, agent: Agent, draws: KeyedRandom, session_us: int) -> Order:
+    """Return the order of a session.
+
+    Args:
+        world: Surroundings.
+        agent: Who shops; only read.
+        draws: The session's draws.
+        session_us: When the customer comes.
+    """
+    profile = agent.profile
+    is_store = draws.is_hit("in-store", profile.store_share)
+    cart_age_us = 0 if is_store else _draw_cart_age_us(draws, profile)
+    time_us = session_us + cart_age_us
+    day = world.seasons.day_of(time_us)
+    intent = _choose_intent(world, agent, draws, time_us, is_store=is_store)
+    lines = _fill_basket(world, agent, draws, time_us, intent)
+    promotion = world.seasons.promotion[day]
+    value = sum(line.quantity * line.quote.unit_price_minor for line in lines)
+    has_coupon = draws.is_hit("coupon", 0.5 * profile.coupon_love)
+    discount = round(value * (0.04 + 0.08 * draws.uniform("coupon-depth"))) if has_coupon else 0
+    tender = _choose_tender(agent, draws, is_store=is_store)
+    pays_by_card = tender == "TENDER_GIFT_CARD" or draws.is_hit("gift-card", 0.03)
+    depth = 1.0 if tender == "TENDER_GIFT_CARD" else 0.2 + 0.6 * draws.uniform("gift-depth")
+    is_dear = value > 40_000
+    return Order(
+        order_id=f"o{draws.token('order')[:16]}",
+        session_us=session_us,
+        time_us=time_us,
+        day=day,
+        channel=STORE if is_store else _choose_channel(draws, profile),
+        store_id=world.name_store(profile.region, draws.uniform("store")) if is_store else "",
+        customer_id=_identify(draws, profile, is_store=is_store),
+        lines=lines,
+        discount_minor=discount,
+        coupon_hash=_name_coupon(draws, day) if has_coupon else "",
+        tender=tender,
+        gift_card_minor=int((value - discount) * depth) if pays_by_card else 0,
+        promotion="" if promotion is None else promotion.name,
+        chart_views=0 if is_store else _count_chart_views(draws, profile, lines),
+        cart_age_s=cart_age_us // US_PER_S,
+        asks_policy=draws.is_hit("asks", profile.asks_policy * (2.0 if is_dear else 0.6)),
+    )
+
+
+def _choose_channel(draws: KeyedRandom, profile: Profile) -> str:
+    return ONLINE_CHANNELS[draws.index("channel", profile.channel_sums)]
+
+
+def _identify(draws: KeyedRandom, profile: Profile, *, is_store: bool) -> str:
+    if is_store and not draws.is_hit("member-card", profile.shows_member_card):
+        return ""
+    return profile.customer_id
+
+
+def _draw_cart_age_us(draws: KeyedRandom, profile: Profile) -> int:
+    if draws.is_hit("dawdles", profile.cart_dawdle):
+        return int(draws.exponential("cart-days", 50.0) * US_PER_HOUR) + US_PER_HOUR
+    return int(draws.exponential("cart-minutes", 25.0) * US_PER_MINUTE) + US_PER_MINUTE
+
+
+def _choose_intent(
+    world: World, agent: Agent, draws: KeyedRandom, time_us: int, *, is_store: bool
+) -> Pattern | None:
+    """Return the abuse that this order is placed for, usually none."""
+    appetite = agent.compute_appetite()
+    if appetite == 0.0:
+        return None
+    profile = agent.profile
+    chances = (
+        (Pattern.WARDROBING, profile.wear),
+        (Pattern.BRACKETING, profile.hoard),
+        (Pattern.SERIAL_RETURNER, profile.churn),
+        (Pattern.EMPTY_BOX, 0.0 if is_store else profile.empty_box),
+        (Pattern.PRICE_ARBITRAGE, profile.arbitrage),
+    )
+    for pattern, propensity in chances:
+        if draws.is_hit(pattern.value, propensity * appetite):
+            known = Pattern.RING if pattern is Pattern.EMPTY_BOX and profile.is_ring else pattern
+            return known if world.is_invented(known, time_us) else None
+    return None
+
+
+def _fill_basket(
+    world: World, agent: Agent, draws: KeyedRandom, time_us: int, intent: Pattern | None
+) -> tuple[Line, ...]:
+    """Return the lines: the first carries the intent, the others are ordinary shopping."""
+    profile = agent.profile
+    basket = _Basket(world, agent, draws, time_us)
+    n_extra = min(int(draws.exponential("lines", profile.basket)), _MAX_EXTRA_LINES)
+    for step in range(1 + n_extra):
+        is_target = step == 0 or intent is Pattern.SERIAL_RETURNER
+        basket.add_style(step, intent if is_target else None)
+    return tuple(basket.lines)
+
+
+class _Basket:
+    """Collects the lines of one order."""
+
+    def __init__(self, world: World, agent: Agent, draws: KeyedRandom, time_us: int) -> None:
+        self._world = world
+        self._agent = agent
+        self._draws = draws
+        self._day = world.seasons.day_of(time_us)
+        self._returned = agent.find_returned_style(time_us)
+        self.lines: list[Line] = []
+
+    def add_style(self, step: int, intent: Pattern | None) -> None:
+        """Add a style, in one or several sizes and colours."""
+        draws, profile = self._draws, self._agent.profile
+        style = self._choose_style(step, intent)
+        colour = style.colours[draws.integer("colour", len(style.colours), step)]
+        if not style.category.is_sized:
+            self._add(style, "", colour, intent, step)
+            return
+        place = profile.size
+        if draws.is_hit("for-another", 0.05, step):
+            place = draws.integer("other-size", len(SIZES), step)
+        self._add(style, SIZES[place], colour, intent, step)
+        if intent is Pattern.BRACKETING:
+            for n in range(1 + draws.integer("hoard", 3, step)):
+                other = min(max(place + (-1, 1, 0)[n], 0), len(SIZES) - 1)
+                variant = style.colours[(style.colours.index(colour) + n) % len(style.colours)]
+                self._add(style, SIZES[other], variant, intent, step, is_variant=True)
+        elif draws.is_hit("doubles", profile.size_doubt, step):
+            other = place + (1 if draws.is_hit("doubles-up", 0.5, step) else -1)
+            other = other if 0 <= other < len(SIZES) else 2 * place - other
+            self._add(style, SIZES[other], colour, intent, step, is_variant=True)
+
+    def _add(
+        self, style: Style, size: str, colour: str, intent: Pattern | None, step: int,
+        *, is_variant: bool = False,
+    ) -> None:  # fmt: skip
+        for line in self.lines:
+            if line.style is style and line.size == size and line.colour == colour:
+                return
+        quantity = 1
+        if not is_variant and style.category.name in {"beauty", "home"}:
+            quantity += int(self._draws.exponential("quantity", 0.6, step))
+        quote = self._world.catalogue.quote(style, self._day)
+        if intent is Pattern.PRICE_ARBITRAGE and quote.unit_discount_minor == 0:
+            intent = None  # Nothing to gain: an ordinary purchase.
+        line_id = f"{len(self.lines) + 1}"
+        self.lines.append(Line(line_id, style, size, colour, quantity, quote, intent, is_variant))
+
+    def _choose_style(self, step: int, intent: Pattern | None) -> Style:
+        """Return a style by taste, season and, for a few intents, by what these need."""
+        draws, agent = self._draws, self._agent
+        again = self._returned
+        buys_again = 0.35 if intent is Pattern.BRACKETING else 0.05
+        if step == 0 and again is not None and draws.is_hit("again", buys_again):
+            return again
+        style = again
+        for attempt in range(_MAX_CATEGORY_TRIES):
+            key = step * _MAX_CATEGORY_TRIES + attempt
+            category = draws.index("category", agent.profile.taste_sums, key)
+            style = self._world.catalogue.draw_style(draws, category, key)
+            if draws.is_hit("fits-plan", self._compute_fit(style, intent), key):
+                break
+        assert style is not None
+        return style
+
+    def _compute_fit(self, style: Style, intent: Pattern | None) -> float:
+        """Return the probability that a style serves the plan of this line."""
+        category = style.category
+        season = 1.0 + category.festive * (self._world.seasons.festive[self._day] / 1.9 - 1.0)
+        if intent is Pattern.WARDROBING:
+            return float(0.9 * category.festive**1.5 * season)
+        if intent is Pattern.BRACKETING:
+            return season if category.is_sized else 0.0
+        if intent in {Pattern.EMPTY_BOX, Pattern.RING}:
+            is_worth_it = style.list_price_minor >= _CLAIM_FLOOR_MINOR
+            return 0.3 + 0.5 * category.resale if is_worth_it else 0.1
+        if intent is Pattern.PRICE_ARBITRAGE:
+            is_reduced = self._world.catalogue.quote(style, self._day).unit_discount_minor > 0
+            return season if is_reduced else 0.0
+        return season
+
+
+def _choose_tender(agent: Agent, draws: KeyedRandom, *, is_store: bool) -> str:
+    if is_store:
+        return _STORE_TENDERS[draws.index("store-tender", _STORE_TENDER_SUMS)]
+    # Most pay as they always do.
+    source = agent.draws if draws.is_hit("usual-tender", 0.88) else draws
+    return _TENDERS[source.index("tender", _TENDER_SUMS)]
+
+
+def _name_coupon(draws: KeyedRandom, day: int) -> str:
+    """Return the hash of the week's public coupon."""
+    return KeyedRandom(draws.seed, f"coupon{day // 7}").token("code")[:16]
+
+
+def _count_chart_views(draws: KeyedRandom, profile: Profile, lines: tuple[Line, ...]) -> int:
+    if not any(line.style.category.is_sized for line in lines):
+        return 0
+    if not draws.is_hit("opens-chart", 0.10 + 0.6 * profile.size_doubt):
+        return 0
+    return 1 + min(int(draws.exponential("chart-views", 0.9 + 3.0 * profile.size_doubt)), 6)

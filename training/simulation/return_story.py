@@ -1,0 +1,160 @@
+"""Tells a return as events: the request, what was found, the money, the labels."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from features.log import structs
+from training.simulation.agent import Agent
+from training.simulation.catalogue import SIZES
+from training.simulation.checking import CONFIRMED, plan_return_labels
+from training.simulation.config import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_S
+from training.simulation.ordering import STORE
+from training.simulation.randomness import KeyedRandom
+from training.simulation.returning import Inspection, Return
+from training.simulation.stage import Stage
+from training.simulation.truth import Truth
+from training.simulation.wording import choose_wording
+
+_SUSPICION_US: Final = 90 * US_PER_DAY
+
+
+class ReturnStory:
+    """Tells one return.
+
+    Args:
+        stage: Where it is told.
+        agent: Who returns; its memory is brought up to date.
+        draws: The draws of the line or item.
+        plan: The return.
+    """
+
+    def __init__(self, stage: Stage, agent: Agent, draws: KeyedRandom, plan: Return) -> None:
+        self._stage = stage
+        self._agent = agent
+        self._draws = draws
+        self._plan = plan
+        self._return_id = f"r{draws.token('return-id')[:16]}"
+
+    def _tell(self, kind: str, time_us: int, payload: Any, step: int = 0) -> str:
+        return self._stage.outbox.tell(
+            self._draws, kind, time_us, payload, customer_id=self._plan.customer_id,
+            channel=self._plan.channel, step=step,
+        )  # fmt: skip
+
+    def tell(self) -> None:
+        """Tell it to its end."""
+        plan = self._plan
+        case_id = self._tell_request()
+        if not case_id:
+            return
+        seen_us = self._tell_goods()
+        self._tell_money(seen_us)
+        self._tell_labels(case_id, seen_us)
+        self._agent.remember_return(plan.time_us, plan.style)
+
+    def _tell_request(self) -> str:
+        plan, world = self._plan, self._stage.world
+        text = choose_wording(
+            self._draws.narrow("return"), self._agent.profile, plan.code, plan.style.category,
+            is_later=world.is_later(plan.time_us),
+        )  # fmt: skip
+        order, line, evidence = plan.order, plan.line, plan.evidence
+        requested = structs.ReturnRequested(
+            return_id=self._return_id,
+            order_id=order.order_id if order else "",
+            line_id=line.line_id if line else "",
+            sku=plan.sku,
+            style=plan.style.style_id,
+            category=plan.style.category.name,
+            order_channel=order.channel if order else "CHANNEL_UNSPECIFIED",
+            order_time=order.time_us if order else None,
+            delivery_time=plan.delivered_us or None,
+            quantity=plan.quantity,
+            unit_price_minor=plan.unit_price_minor,
+            return_window_days=world.config.return_window_days if order else 0,
+            has_receipt=plan.has_receipt,
+            store_id=plan.store_id,
+            refund_tender=plan.refund_tender,
+            reason=structs.Reason(code=plan.code, text=text or None),
+            evidence=structs.ReturnEvidence(
+                is_photo_checked=evidence.is_photo_checked,
+                is_video_passed=evidence.is_video_passed,
+                is_tag_on=evidence.is_tag_on,
+                weight_g=evidence.weight_g,
+            ),
+            unit_cost_minor=plan.style.unit_cost_minor,
+        )
+        return self._tell("return_requested", plan.time_us, requested)
+
+    def _tell_goods(self) -> int:
+        """Tell how the item arrives and what is found; return when the case can be judged."""
+        plan, draws = self._plan, self._draws
+        if plan.inspection is None:
+            return plan.time_us + int(draws.lognormal("looks-into", 30.0, 0.5) * US_PER_HOUR)
+        if plan.channel == STORE:
+            received_us = plan.time_us + US_PER_MINUTE
+            seen_us = received_us + 2 * US_PER_MINUTE
+        else:
+            received_us = plan.time_us + int(draws.lognormal("comes-back", 4.0, 0.4) * US_PER_DAY)
+            seen_us = received_us + int(draws.lognormal("inspected", 20.0, 0.6) * US_PER_HOUR)
+        weight = plan.evidence.weight_g
+        received = structs.ReturnReceived(return_id=self._return_id, weight_g=weight)
+        self._tell("return_received", received_us, received)
+        self._tell_inspection(seen_us, plan.inspection)
+        return seen_us
+
+    def _tell_inspection(self, seen_us: int, inspection: Inspection) -> None:
+        inspected = structs.ReturnInspected(
+            return_id=self._return_id,
+            condition=inspection.condition,
+            is_wrong_item=inspection.is_wrong_item,
+            is_empty_box=inspection.is_empty_box,
+        )
+        self._tell("return_inspected", seen_us, inspected)
+
+    def _tell_money(self, seen_us: int) -> None:
+        plan, draws = self._plan, self._draws
+        paid_us = seen_us + int(draws.exponential("refund-after", 12.0) * US_PER_HOUR) + US_PER_S
+        if plan.wants_exchange and plan.style.category.is_sized:
+            size = SIZES[draws.integer("new-size", len(SIZES))]
+            exchanged = structs.ItemExchanged(
+                return_id=self._return_id, sku=plan.style.make_sku(size, plan.style.colours[0])
+            )
+            self._tell("item_exchanged", paid_us, exchanged)
+            return
+        refund = structs.RefundIssued(
+            return_id=self._return_id,
+            order_id=plan.order.order_id if plan.order else "",
+            amount_minor=plan.quantity * plan.unit_price_minor,
+            tender=plan.refund_tender,
+        )
+        self._tell("refund_issued", paid_us, refund)
+
+    def _tell_labels(self, case_id: str, seen_us: int) -> None:
+        plan, agent = self._plan, self._agent
+        n_recent = agent.count_returns(plan.time_us - _SUSPICION_US, plan.time_us)
+        settings = self._stage.world.config.labels
+        labels = plan_return_labels(settings, self._draws.narrow("check"), plan, seen_us, n_recent)
+        self._stage.add_truth(
+            Truth(
+                case_event_id=case_id,
+                call="return",
+                pattern=plan.verdict.kind.value,
+                is_abuse=plan.verdict.is_abuse,
+                would_leave_without_offer=None,
+                driver=plan.verdict.cause.value,
+                kept_by=(),
+                is_checked=bool(labels),
+            )
+        )
+        for step, label in enumerate(labels):
+            payload = structs.LabelSet(
+                case_event_id=case_id,
+                label=label.kind,
+                effective_time=plan.time_us,
+                is_reversal=label.is_reversal,
+            )
+            self._tell("label_set", label.time_us, payload, step)
+            if label.kind == CONFIRMED and not label.is_reversal:
+                agent.remember_verdict(label.time_us)

@@ -1,0 +1,174 @@
+"""The loop: whoever comes next shops or returns, and time moves on.
+
+All customers do the same; who they are stands in their parameters. The clock is
+a heap of next visits, so facts leave in time order and memory does not grow
+with the horizon.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from features.log import structs
+from training.simulation.agent import Agent
+from training.simulation.config import US_PER_DAY, US_PER_HOUR, US_PER_S, SimulationConfig
+from training.simulation.order_story import OrderStory
+from training.simulation.ordering import plan_order
+from training.simulation.outbox import EventSink, Outbox
+from training.simulation.population import draw_profile
+from training.simulation.randomness import KeyedRandom, accumulate_weights
+from training.simulation.return_story import ReturnStory
+from training.simulation.returning import plan_returns
+from training.simulation.stage import CaseCounts, Stage
+from training.simulation.truth import TruthWriter
+from training.simulation.walk_in import plan_walk_ins
+from training.simulation.world import World
+
+_HOUR_SUMS: Final = accumulate_weights(
+    [
+        2.0, 1.0, 0.6, 0.4, 0.3, 0.4, 0.8, 1.6, 2.6, 3.6, 4.6, 4.8,
+        4.6, 4.4, 4.2, 4.2, 4.2, 4.0, 4.2, 5.2, 7.0, 7.6, 6.2, 4.0,
+    ]
+)  # fmt: skip
+"""Visits by hour of the shop's day (chosen: lunch and late evening are busy)."""
+
+ProgressCallback = Callable[[int], None]
+"""Called with the number of simulated days, about once a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationSummary:
+    """What a run wrote.
+
+    Attributes:
+        n_events: Events told, repetitions not counted.
+        n_repeated: Events told twice.
+        n_late: Events that came at least half a day late.
+        n_by_kind: Events by kind.
+        cases: Cases by call, in truth.
+    """
+
+    n_events: int
+    n_repeated: int
+    n_late: int
+    n_by_kind: Mapping[str, int]
+    cases: Mapping[str, CaseCounts]
+
+
+def simulate(
+    config: SimulationConfig,
+    sink: EventSink,
+    truth: TruthWriter | None = None,
+    on_progress: ProgressCallback | None = None,
+) -> SimulationSummary:
+    """Tell the facts of a simulated shop to a sink and return what was told.
+
+    Args:
+        config: The world.
+        sink: Takes the events, in order of ingest time; the caller closes it.
+        truth: Takes the truth of each case; the caller closes it. None: not wanted.
+        on_progress: Told the day reached.
+
+    Raises:
+        ConfigError: An override names an unknown parameter.
+    """
+    world = World(config)
+    outbox = Outbox(config, sink)
+    stage = Stage(world, outbox, truth)
+    _tell_prices(world, outbox)
+    agents = [
+        Agent(draw_profile(config, index), config.seed, config.start_us)
+        for index in range(config.n_customers)
+    ]
+    visits = [(time_us, agent.profile.index) for agent in agents
+              if (time_us := _find_next_visit(world, agent, -1)) >= 0]  # fmt: skip
+    heapq.heapify(visits)
+    day = 0
+    while visits:
+        time_us, index = visits[0]
+        if (today := world.seasons.day_of(time_us)) > day:
+            day = today
+            outbox.release(time_us)
+            if on_progress is not None:
+                on_progress(day)
+        agent = agents[index]
+        _live(stage, agent, time_us)
+        next_us = _find_next_visit(world, agent, today)
+        if next_us >= 0:
+            heapq.heapreplace(visits, (next_us, index))
+        else:
+            heapq.heappop(visits)
+    outbox.close()
+    return SimulationSummary(
+        n_events=sum(outbox.n_by_kind.values()),
+        n_repeated=outbox.n_repeated,
+        n_late=outbox.n_late,
+        n_by_kind=dict(sorted(outbox.n_by_kind.items())),
+        cases=dict(sorted(stage.counts.items())),
+    )
+
+
+def _tell_prices(world: World, outbox: Outbox) -> None:
+    """Tell all price changes; they are the shop's, known from the start of their day."""
+    config = world.config
+    for day, style, price, is_rival in world.catalogue.iterate_price_changes():
+        draws = KeyedRandom(config.seed, f"price/{style.style_id}/{day}")
+        kind = "competitor_price_seen" if is_rival else "price_changed"
+        struct = structs.CompetitorPriceSeen if is_rival else structs.PriceChanged
+        time_us = config.start_us + day * US_PER_DAY + int(draws.uniform("within") * US_PER_HOUR)
+        sku = style.make_sku("M" if style.category.is_sized else "", style.colours[0])
+        payload = struct(sku=sku, unit_price_minor=price)
+        outbox.tell(draws, kind, time_us, payload, customer_id="", channel="CHANNEL_WEB")
+
+
+def _find_next_visit(world: World, agent: Agent, day: int) -> int:
+    """Return the next visit after a day, or -1 if there is none within the horizon.
+
+    A Poisson process on the clock of accumulated demand, one visit a day at most.
+    """
+    profile, config = agent.profile, world.config
+    rate = profile.orders_per_year + profile.walk_ins_per_year
+    if rate <= 0.0:
+        return -1
+    demand_until = world.seasons.demand_until
+    first_day = day + 1
+    if day < 0:
+        first_day = max((profile.join_us - config.start_us) // US_PER_DAY, 0)
+    if first_day >= config.days:
+        return -1
+    wait = agent.draws.exponential("wait", 365.25 / rate, agent.n_sessions)
+    found = bisect_right(demand_until, demand_until[first_day] + wait) - 1
+    time_us = config.start_us + found * US_PER_DAY + _draw_time_of_day_us(agent)
+    if found >= config.days or time_us >= profile.leave_us:
+        return -1
+    return time_us
+
+
+def _draw_time_of_day_us(agent: Agent) -> int:
+    hour = agent.draws.index("hour", _HOUR_SUMS, agent.n_sessions)
+    within = agent.draws.uniform("within-hour", agent.n_sessions)
+    return int((hour + within) * 3_600 * US_PER_S)
+
+
+def _live(stage: Stage, agent: Agent, time_us: int) -> None:
+    """Let a customer act: an errand at a counter, or an order and what becomes of it."""
+    draws = agent.draws.narrow(f"s{agent.n_sessions}")
+    agent.n_sessions += 1
+    agent.advance(time_us)
+    profile = agent.profile
+    rate = profile.orders_per_year + profile.walk_ins_per_year
+    if draws.is_hit("errand", profile.walk_ins_per_year / rate):
+        for item_draws, walk_in in plan_walk_ins(stage.world, agent, draws, time_us):
+            ReturnStory(stage, agent, item_draws, walk_in).tell()
+        return
+    order = plan_order(stage.world, agent, draws, time_us)
+    arrival = OrderStory(stage, agent, draws, order).tell()
+    if arrival is None:
+        return
+    delivered_us, late_us = arrival
+    for line_draws, plan in plan_returns(stage.world, agent, draws, order, delivered_us, late_us):
+        ReturnStory(stage, agent, line_draws, plan).tell()

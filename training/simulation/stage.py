@@ -1,0 +1,57 @@
+"""Where stories are told: the world, the way to the log, and the truth beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from training.simulation.outbox import Outbox
+from training.simulation.truth import Truth, TruthWriter
+from training.simulation.world import World
+
+
+@dataclass(slots=True)
+class CaseCounts:
+    """How many cases of one call there are, in truth.
+
+    Attributes:
+        n_cases: Cases in the log.
+        n_abuse: Abuse among them (orders: placed for abuse).
+        n_checked: Cases that somebody checks; the label may lie beyond the horizon.
+        n_abuse_checked: Abuse among these.
+    """
+
+    n_cases: int = 0
+    n_abuse: int = 0
+    n_checked: int = 0
+    n_abuse_checked: int = 0
+
+
+class Stage:
+    """What a story needs besides its own plan.
+
+    Args:
+        world: Surroundings of all agents.
+        outbox: Takes the events.
+        truth: Takes the truth; None: not wanted.
+
+    Attributes:
+        counts: Cases so far, by call.
+    """
+
+    def __init__(self, world: World, outbox: Outbox, truth: TruthWriter | None) -> None:
+        self.world = world
+        self.outbox = outbox
+        self.counts: dict[str, CaseCounts] = {}
+        self._truth = truth
+
+    def add_truth(self, row: Truth) -> None:
+        """Note the truth of a case, unless it never reached the log."""
+        if not row.case_event_id:
+            return
+        counts = self.counts.setdefault(row.call, CaseCounts())
+        counts.n_cases += 1
+        counts.n_abuse += row.is_abuse
+        counts.n_checked += row.is_checked
+        counts.n_abuse_checked += row.is_abuse and row.is_checked
+        if self._truth is not None:
+            self._truth.add(row)
