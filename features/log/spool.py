@@ -23,6 +23,8 @@ ROW_GROUP_ROWS = 32_768
 """Rows per Parquet row group: some 20 MB decoded, for all kinds' columns."""
 
 _CACHED_ROW_GROUPS = 8
+_SMALL_ROWS = 256
+"""Smaller appends are joined at once: a batch of one row costs as much memory as 100 rows."""
 _SORT_SUFFIX = ".unsorted"
 
 
@@ -42,6 +44,8 @@ class PartitionSpool:
         self.first_ingest_us: int | None = None
         self.last_ingest_us: int | None = None
         self._is_sorted = True
+        self._small: list[pa.RecordBatch] = []
+        self._n_small = 0
         self._pending: list[pa.RecordBatch] = []
         self._n_pending = 0
         self._writer = _open_writer(path)
@@ -59,8 +63,18 @@ class PartitionSpool:
         self.first_ingest_us = min(least, self.first_ingest_us)
         self.last_ingest_us = max(greatest, self.last_ingest_us)
         self.n_rows += batch.num_rows
-        self._pending.append(batch)
-        self._n_pending += batch.num_rows
+        self._small.append(batch)
+        self._n_small += batch.num_rows
+        if self._n_small >= _SMALL_ROWS:
+            self._join_small()
+
+    def _join_small(self) -> None:
+        """Move the latest appends to the pending ones, as one batch; write full row groups."""
+        if self._small:
+            joined = self._small[0] if len(self._small) == 1 else pa.concat_batches(self._small)
+            self._pending.append(joined)
+            self._n_pending += self._n_small
+            self._small, self._n_small = [], 0
         while self._n_pending >= ROW_GROUP_ROWS:
             self._flush(ROW_GROUP_ROWS)
 
@@ -73,6 +87,7 @@ class PartitionSpool:
 
     def close(self) -> None:
         """Write what is pending and sort the file by ingest time, ties in source order."""
+        self._join_small()
         if self._n_pending:
             self._flush(self._n_pending)
         self._writer.close()
@@ -93,12 +108,10 @@ def read_ingest_us(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
     return column
 
 
-def iterate_row_groups(path: Path) -> Iterator[pa.RecordBatch]:
-    """Yield a finished partition's row groups, one batch each."""
+def iterate_batches(path: Path, batch_size: int) -> Iterator[pa.RecordBatch]:
+    """Yield a finished partition's rows, in batches of at most `batch_size`."""
     with pq.ParquetFile(path) as file:
-        for number in range(file.num_row_groups):
-            table = file.read_row_group(number, use_threads=False)
-            yield from table.combine_chunks().to_batches()
+        yield from file.iter_batches(batch_size, use_threads=False)
 
 
 def _open_writer(path: Path) -> pq.ParquetWriter:

@@ -31,11 +31,12 @@ from features.log.jsonl import encode_batch
 from features.log.manifest import FORMATS, LogManifest, partition_path, write_manifest
 from features.log.partitioning import compute_partitions
 from features.log.schema import SCHEMA_VERSION
-from features.log.spool import PartitionSpool, iterate_row_groups
+from features.log.spool import PartitionSpool, iterate_batches
 
 DEFAULT_PARTITIONS = 4
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _APPEND_ROWS = 8_192
+_ENCODE_ROWS = 4_096
 
 Progress = Callable[[str, int], None]
 """Called with a phase (`append`, `write`) and the number of events done in it."""
@@ -185,15 +186,13 @@ class EventLogWriter:
         target = partition_path(self._partial, "jsonl", partition)
         target.parent.mkdir(parents=True)
         with target.open("wb") as file:
-            for batch in iterate_row_groups(source):
-                for start in range(0, batch.num_rows, _APPEND_ROWS):
-                    lines = encode_batch(batch.slice(start, _APPEND_ROWS))
-                    content = b"".join(lines)
-                    file.write(content)
-                    digest.update(content)
-                    self._n_written += len(lines)
-                    if self._progress:
-                        self._progress("write", self._n_written)
+            for batch in iterate_batches(source, _ENCODE_ROWS):
+                content = b"".join(encode_batch(batch))
+                file.write(content)
+                digest.update(content)
+                self._n_written += batch.num_rows
+                if self._progress:
+                    self._progress("write", self._n_written)
 
     def _build_manifest(self, digest: bytes) -> LogManifest:
         firsts = [s.first_ingest_us for s in self._spools if s.first_ingest_us is not None]
