@@ -107,11 +107,11 @@ def _add_column(
         rows: Shape `(n,)`: the row of `sums` that each value belongs to.
         sums: Changed in place.
     """
+    if column.null_count == len(column):  # Most kinds, in most batches.
+        return
     if column.null_count:
         rows = rows[column.is_valid().to_numpy(zero_copy_only=False)]
         column = column.drop_null()
-    if not len(column):
-        return
     values = _hash_values(path, column, rows, sums)
     if is_nullable:
         values += np.uint64(1)

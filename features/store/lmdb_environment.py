@@ -134,6 +134,14 @@ def explained(path: Path) -> Iterator[None]:
             fix="raise max_readers of the writer, with every process stopped",
         ) from error
     except lmdb.Error as error:
+        if "already open in this process" in str(error):
+            raise StoreUnavailableError(
+                "the store is open in this process already",
+                field="store",
+                value=str(path),
+                expectation="one reader or writer per process; LMDB allows no more",
+                fix="pass the open one on (a writer reads, too), or close it first",
+            ) from error
         raise _explain(path, error, getattr(error, "code", 0)) from error
     except OSError as error:
         raise _explain(path, error, error.errno or 0) from error

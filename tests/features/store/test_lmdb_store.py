@@ -205,6 +205,15 @@ def test_a_full_disk_refuses_the_batch_and_the_store_goes_on_once_there_is_room(
         assert reader.read_records([_KEY]) == [bytes(1 << 20)]
 
 
+def test_opening_a_store_twice_in_one_process_says_what_to_do_instead(tmp_path: Path) -> None:
+    twice = pytest.raises(StoreUnavailableError, match="pass the open one on")
+    with LmdbFeatureStore.open_writer(tmp_path), twice:
+        LmdbFeatureReader.open_reader(tmp_path)
+    with LmdbFeatureReader.open_reader(tmp_path), pytest.raises(StoreUnavailableError):
+        LmdbFeatureStore.open_writer(tmp_path)
+    _write(tmp_path)
+
+
 def test_seen_keys_at_the_ends_of_their_range_survive(tmp_path: Path) -> None:
     keys = np.array([2**64 - 1, 1, 2**63], np.uint64)
     seen = SeenEvents(keys, np.array([1, 2, 2**64 - 1], np.uint64), np.zeros(3, np.int64))
