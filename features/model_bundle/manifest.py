@@ -63,30 +63,28 @@ class HeadMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How scores became probabilities: `sigmoid(slope * margin + intercept)` (Platt).
 
-    Both are folded into the trees' leaves, in the graph as in `trees.npz`.
+    Fitted on margins of customers whom the trees had not seen (cross-fitting).
+    Both numbers are folded into the trees' leaves, in the graph as in `trees.npz`.
     """
 
     method: str
     slope: float
     intercept: float
-    n: int
 
 
 class TrainingWindow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which cases each part of the split held; microseconds UTC, ends excluded.
+    """When the cases happened; microseconds UTC, ends excluded.
 
     Attributes:
         train_start_us: The first case learned from.
-        calibration_start_us: From here on cases choose the number of trees, the
-            calibration and the threshold.
-        calibration_end_us: End of these; their outcomes had matured by `test_start_us`.
-        test_start_us: From here on cases are only measured.
+        train_end_us: End of these; their outcomes had matured by `test_start_us`.
+        test_start_us: The model's birth: it knows nothing that became known later.
+            From here on cases are only measured.
         test_end_us: End of these; their outcomes have matured in the log.
     """
 
     train_start_us: int
-    calibration_start_us: int
-    calibration_end_us: int
+    train_end_us: int
     test_start_us: int
     test_end_us: int
 
@@ -121,9 +119,9 @@ class HeadManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         horizon_days: Time after the case within which the outcome counts.
         verify_threshold: At or above it the hint is `VERIFY`; None: the head gives no hint.
         false_alarm_target: Share of good customers' cases that the threshold was set for.
-        n_trees: Trees kept (early stopping).
+        n_trees: Trees kept (chosen by cross-validation).
         n_train: Cases learned from.
-        n_calibration: Cases of the calibration part.
+        n_train_positive: Positive ones among them.
         calibration: The map from margin to probability.
         window: The time split.
         ranges: What training saw of each feature, in order.
@@ -139,7 +137,7 @@ class HeadManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     false_alarm_target: float | None
     n_trees: int
     n_train: int
-    n_calibration: int
+    n_train_positive: int
     calibration: Calibration
     window: TrainingWindow
     ranges: list[FeatureRange]
