@@ -83,10 +83,11 @@ def compute_content_hashes(batch: pa.RecordBatch) -> npt.NDArray[np.uint64]:
     """
     sums = np.zeros(len(batch), np.uint64)
     rows = np.arange(len(batch), dtype=np.int64)
-    for field, column in zip(batch.schema, batch.columns, strict=True):
-        if field.name not in _NOT_CONTENT:
-            _add_column(field.name, field.nullable, column, rows, sums)
-    _finish(sums)
+    with np.errstate(over="ignore"):  # Wrapping is meant; numpy warns of it if the JIT is off.
+        for field, column in zip(batch.schema, batch.columns, strict=True):
+            if field.name not in _NOT_CONTENT:
+                _add_column(field.name, field.nullable, column, rows, sums)
+        _finish(sums)
     return sums
 
 
