@@ -28,8 +28,8 @@ class LmdbOptions:
     """How a store's files are used; where they are is the caller's business.
 
     Attributes:
-        map_size_bytes: Upper bound of the store. Address space, not disk: the file
-            grows with its content.
+        map_size_bytes: Upper bound of the store; the writer's counts. Address space,
+            not disk: the file grows with its content.
         max_readers: Most processes and threads that may read at the same time.
         is_synced: Whether each commit waits for the disk. False survives a killed
             process but not a power cut: after one, rebuild the store from the log.
@@ -59,7 +59,7 @@ def open_environment(path: Path, options: LmdbOptions, *, readonly: bool) -> lmd
     with explained(path):
         environment = lmdb.open(
             str(path),
-            map_size=options.map_size_bytes,
+            map_size=0 if readonly else options.map_size_bytes,  # 0: as the writer made it.
             max_dbs=len(DATABASES),
             max_readers=options.max_readers,
             readonly=readonly,
@@ -124,7 +124,7 @@ def explained(path: Path) -> Iterator[None]:
             "the store has reached its maximum size; the batch was not written",
             field="store",
             value=str(path),
-            fix="open it with a larger map_size_bytes; the stream continues where it was",
+            fix="stream again with a larger --map-size-gib; it goes on where it was",
         ) from error
     except lmdb.ReadersFullError as error:
         raise StoreUnavailableError(
@@ -149,13 +149,13 @@ def explained(path: Path) -> Iterator[None]:
 
 _FIXES = {
     # LMDB reports a disk that is full as an input/output error (a short write).
-    errno.EIO: "free disk space (or check the disk); the stream continues where it was",
-    errno.ENOSPC: "free disk space; the stream continues where it was",
-    errno.EDQUOT: "free disk space or raise the quota; the stream continues where it was",
+    errno.EIO: "free disk space (or check the disk); the stream goes on where it was",
+    errno.ENOSPC: "free disk space; the stream goes on where it was",
+    errno.EDQUOT: "free disk space or raise the quota; the stream goes on where it was",
     errno.EACCES: "choose a folder that this user may read and write",
     errno.EROFS: "choose a folder on a writable file system",
     errno.ENOENT: "check the path; `hemostat stream LOG --store PATH` makes a store",
-    errno.ENOMEM: "allow more address space (`ulimit -v`) or use a smaller map_size_bytes",
+    errno.ENOMEM: "allow more address space (`ulimit -v`) or use a smaller --map-size-gib",
 }
 _DEFAULT_FIX = "rebuild it from the event log: `hemostat stream LOG --store NEW`"
 

@@ -92,14 +92,14 @@ class LmdbFeatureReader:
     def read_records(self, entity_keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the stored records in the order of the keys, None where there is none."""
         self._check_open()
-        with explained(self._path), self._environment.begin(db=self._records) as transaction:
+        with explained(self._path), self._begin(self._records) as transaction:
             get = transaction.get
             return [get(_SHARD_BYTES[compute_shard(key)] + key) for key in entity_keys]
 
     def read_shard_state(self, shard: int) -> ShardState:
         """Return how far a shard has come; version 0 if nothing was committed."""
         self._check_open()
-        with explained(self._path), self._environment.begin() as transaction:
+        with explained(self._path), self._begin(self._shards) as transaction:
             return self._get_state(transaction, shard)
 
     def close(self) -> None:
@@ -107,6 +107,13 @@ class LmdbFeatureReader:
         if self._is_open:
             self._is_open = False
             self._environment.close()
+
+    def _begin(self, database: lmdb._Database) -> lmdb.Transaction[bytes]:
+        try:
+            return self._environment.begin(db=database)
+        except lmdb.MapResizedError:  # A later writer has chosen a larger map.
+            self._environment.set_mapsize(0)
+            return self._environment.begin(db=database)
 
     def _get_state(self, transaction: lmdb.Transaction[bytes], shard: int) -> ShardState:
         stored = transaction.get(_SHARD_BYTES[shard], db=self._shards)
@@ -176,7 +183,7 @@ class LmdbFeatureStore(LmdbFeatureReader):
         self._check_open()
         hashes = np.zeros(len(event_keys), np.uint64)
         keys = _encode_seen_keys(shard, event_keys)
-        with explained(self._path), self._environment.begin(db=self._seen) as transaction:
+        with explained(self._path), self._begin(self._seen) as transaction:
             found = dict(transaction.cursor().getmulti(keys))
         if found:
             for place, key in enumerate(keys):

@@ -58,6 +58,9 @@ def run(
         int, typer.Option(help="Rows per batch; more are faster and become visible later.")
     ] = 10_000,
     dead_letters: DeadLettersOption = None,
+    map_size_gib: Annotated[
+        int, typer.Option(min=1, help="Upper bound of the store's size; disk is used as needed.")
+    ] = 64,
     as_json: JsonOption = False,
 ) -> None:
     """Stream an event log into the online store, going on where the last run ended.
@@ -66,6 +69,7 @@ def run(
     a second stream is refused. Rows that cannot be applied are filed with their
     reason, none is lost. Stop with Ctrl-C at any time.
     """
+    from features.store.lmdb_environment import LmdbOptions
     from stream.runner import stream_to_disk
 
     output = Output(as_json)
@@ -78,6 +82,7 @@ def run(
                 dead_letters=dead_letters,
                 batch_size=batch_size,
                 until_us=until_us,
+                store_options=LmdbOptions(map_size_bytes=map_size_gib << 30),
                 on_progress=on_progress,
             )
     except KeyboardInterrupt:

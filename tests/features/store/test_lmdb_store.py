@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -43,6 +45,35 @@ def _run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@contextmanager
+def _start_reader(path: Path) -> Iterator[Callable[[bytes], str]]:
+    """Start a process that reads the store; call what is yielded to have it read a record."""
+    code = (
+        "import sys\n"
+        "from features.store.lmdb_store import LmdbFeatureReader\n"
+        "reader = LmdbFeatureReader.open_reader(sys.argv[1])\n"
+        "for line in sys.stdin:\n"
+        "    print(reader.read_records([bytes.fromhex(line)])[0], flush=True)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        questions, answers = process.stdin, process.stdout
+
+        def ask(key: bytes) -> str:
+            questions.write(key.hex() + "\n")
+            questions.flush()
+            return answers.readline().strip()
+
+        yield ask
+        questions.close()
+
+
 def test_what_was_committed_is_there_after_reopening(tmp_path: Path) -> None:
     _write(tmp_path)
     with LmdbFeatureReader.open_reader(tmp_path) as reader:
@@ -56,32 +87,27 @@ def test_the_file_takes_the_room_of_its_content_not_of_its_map(tmp_path: Path) -
 
 
 def test_a_reader_in_another_process_sees_each_commit_while_the_writer_runs(tmp_path: Path) -> None:
-    reader = (
-        "reader = LmdbFeatureReader.open_reader(sys.argv[1])\n"
-        "for line in sys.stdin:\n"
-        "    print(reader.read_records([bytes.fromhex(line)])[0], flush=True)\n"
-    )
     with LmdbFeatureStore.open_writer(tmp_path) as store:
         store.commit(2, 0, [(_KEY, b"first")], SeenEvents.empty(), ShardProgress())
-        code = f"from features.store.lmdb_store import LmdbFeatureReader\nimport sys\n{reader}"
-        with subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            answers = []
+        with _start_reader(tmp_path) as ask:
+            answers = [ask(_KEY)]
             for version, record in enumerate([b"second", b"third"], start=1):
-                process.stdin.write(_KEY.hex() + "\n")
-                process.stdin.flush()
-                answers.append(process.stdout.readline().strip())
                 store.commit(2, version, [(_KEY, record)], SeenEvents.empty(), ShardProgress())
-            process.stdin.write(_KEY.hex() + "\n")
-            process.stdin.close()
-            answers.append(process.stdout.readline().strip())
+                answers.append(ask(_KEY))
     assert answers == ["b'first'", "b'second'", "b'third'"]
+
+
+def test_a_reader_follows_when_a_later_writer_enlarges_the_map(tmp_path: Path) -> None:
+    with LmdbFeatureStore.open_writer(tmp_path, LmdbOptions(map_size_bytes=1 << 20)) as store:
+        store.commit(2, 0, [(_KEY, b"small")], SeenEvents.empty(), ShardProgress())
+    with _start_reader(tmp_path) as ask:
+        answers = [ask(_KEY)]
+        with LmdbFeatureStore.open_writer(tmp_path, LmdbOptions(map_size_bytes=32 << 20)) as store:
+            other = bytes([2]) + b"\x01" * 15
+            store.commit(2, 1, [(other, bytes(8 << 20))], SeenEvents.empty(), ShardProgress())
+            store.commit(2, 2, [(_KEY, b"large")], SeenEvents.empty(), ShardProgress())
+        answers.append(ask(_KEY))
+    assert answers == ["b'small'", "b'large'"]
 
 
 def test_a_second_writer_is_refused_with_the_first_ones_process_id(tmp_path: Path) -> None:
@@ -171,7 +197,7 @@ def test_a_full_map_refuses_the_batch_and_keeps_what_was_there(tmp_path: Path) -
     options = LmdbOptions(map_size_bytes=1 << 20)
     with LmdbFeatureStore.open_writer(tmp_path, options) as store:
         store.commit(2, 0, [(_KEY, b"kept")], SeenEvents.empty(), ShardProgress())
-        with pytest.raises(StoreUnavailableError, match="map_size_bytes"):
+        with pytest.raises(StoreUnavailableError, match="--map-size-gib"):
             store.commit(2, 1, [(_KEY, bytes(2 << 20))], SeenEvents.empty(), ShardProgress())
         assert store.read_records([_KEY]) == [b"kept"]
         assert store.read_shard_state(2).version == 1
