@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from features.request_rows import Call
 from hemostat.v1 import scoring_pb2 as pb
-from scoring.attribution import compute_attributions
 from scoring.budget import Budget, Margin, Tier, compute_budget, compute_tier
 from scoring.decide import Verdict, decide, find_probability
 from scoring.heads import HeadResult
@@ -78,9 +77,9 @@ def compute_answer(
     reasons: tuple[Reason, ...] = ()
     if model is not None and verdict.explained is not None:
         explained = verdict.explained
-        trees, row = model.trees[explained.head.name], vectors[explained.row]
+        explainer, row = model.explainers[explained.head.name], vectors[explained.row]
         reasons = rules.catalogue.compute_reasons(
-            compute_attributions(trees, row), row, trees.baseline
+            explainer.compute_attributions(row), row, explainer.baseline
         )
     tier = compute_tier(facts.state, vectors[0], rules.policy)
     p_cancel = find_probability(results, pb.TARGET_CANCEL)

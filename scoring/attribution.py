@@ -17,20 +17,80 @@ to each shut out one; both sums travel up, so a feature is credited where it par
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import compiled, float64_1d, float64_2d, int8_1d, uint8_1d
+from features.compiled import array_of, compiled, float64_1d, float64_2d, int8_1d
 from features.definitions import N_FEATURES
 from features.model_bundle import TreeArrays
 
 _IS_OPEN, _IS_JOINED, _IS_SHUT_OUT = 0, 1, 2
 
+# One node in 16 bytes: the walk is bound by memory.
+NODE_DTYPE = np.dtype(
+    [
+        ("threshold", "<f4"),  # a leaf's value
+        ("feature", "<i2"),  # -1: a leaf
+        ("is_default_left", "u1"),
+        ("is_baseline_left", "u1"),  # where the baseline goes
+        ("left", "<i4"),
+        ("right", "<i4"),
+    ]
+)
+
+_nodes = array_of(NODE_DTYPE)
 _int32_1d = numba.types.Array(numba.int32, 1, "C")
 _float32_1d = numba.types.Array(numba.float32, 1, "C")
 _pair = numba.types.UniTuple(numba.float64, 2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explainer:
+    """A head's trees and baseline, arranged for the walk. Make it with `make_explainer`.
+
+    Attributes:
+        nodes: Shape `(n_nodes,)` of `NODE_DTYPE`.
+        roots: Shape `(n_trees,)`, int32.
+        baseline: Shape `(F,)`, float32, NaN for missing.
+    """
+
+    nodes: npt.NDArray[Any]
+    roots: npt.NDArray[np.int32]
+    baseline: npt.NDArray[np.float32]
+
+    def compute_attributions(self, case: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return each feature's share in the log-odds of a case against the baseline.
+
+        Args:
+            case: Shape `(F,)`, float32, NaN for missing.
+
+        Returns:
+            Shape `(F,)`. They add up to `log_odds(case) - log_odds(baseline)`; a
+            feature on which no tree tells the two apart has exactly 0.
+        """
+        out = np.zeros(len(case))
+        _walk_all(self.nodes, self.roots, case, np.zeros(len(case), np.int8), _WEIGHTS, out)
+        return out
+
+
+def make_explainer(trees: TreeArrays) -> Explainer:
+    """Return the explainer of a head."""
+    is_leaf = trees.feature < 0
+    nodes = np.zeros(trees.n_nodes, NODE_DTYPE)
+    nodes["threshold"] = np.where(is_leaf, trees.value, trees.threshold)
+    nodes["feature"] = trees.feature
+    nodes["is_default_left"] = trees.is_default_left
+    nodes["left"] = trees.left
+    nodes["right"] = trees.right
+    usual = trees.baseline[np.where(is_leaf, 0, trees.feature)]
+    nodes["is_baseline_left"] = np.where(
+        np.isnan(usual), trees.is_default_left, usual < trees.threshold
+    )
+    return Explainer(nodes, trees.tree_start[:-1].copy(), trees.baseline)
 
 
 def compile_weights(size: int) -> npt.NDArray[np.float64]:
@@ -52,14 +112,8 @@ _WEIGHTS = compile_weights(N_FEATURES + 1)
 
 @compiled(
     _pair(
+        _nodes,
         numba.int32,
-        _int32_1d,
-        _float32_1d,
-        _int32_1d,
-        _int32_1d,
-        uint8_1d,
-        _float32_1d,
-        _float32_1d,
         _float32_1d,
         int8_1d,
         numba.int64,
@@ -69,120 +123,52 @@ _WEIGHTS = compile_weights(N_FEATURES + 1)
     )
 )
 def _walk(
-    node: int,
-    feature: npt.NDArray[np.int32],
-    threshold: npt.NDArray[np.float32],
-    left: npt.NDArray[np.int32],
-    right: npt.NDArray[np.int32],
-    is_default_left: npt.NDArray[np.uint8],
-    value: npt.NDArray[np.float32],
+    nodes: npt.NDArray[Any],
+    place: int,
     case: npt.NDArray[np.float32],
-    baseline: npt.NDArray[np.float32],
     sides: npt.NDArray[np.int8],
     n_joined: int,
     n_shut_out: int,
     weights: npt.NDArray[np.float64],
     out: npt.NDArray[np.float64],
 ) -> tuple[float, float]:
-    """Return what the leaves below `node` are worth to each joined and shut out feature."""
+    """Return what the leaves below a node are worth to each joined and shut out feature."""
     while True:
-        column = feature[node]
+        node = nodes[place]
+        column = node["feature"]
         if column < 0:
-            worth = np.float64(value[node])
-            return (
-                worth * weights[n_joined, n_shut_out],
-                worth * weights[n_shut_out, n_joined],
-            )
-        x, b = case[column], baseline[column]
-        is_case_left = is_default_left[node] != 0 if np.isnan(x) else x < threshold[node]
-        is_baseline_left = is_default_left[node] != 0 if np.isnan(b) else b < threshold[node]
-        case_child = left[node] if is_case_left else right[node]
-        baseline_child = left[node] if is_baseline_left else right[node]
+            worth = np.float64(node["threshold"])
+            return worth * weights[n_joined, n_shut_out], worth * weights[n_shut_out, n_joined]
+        value = case[column]
+        is_default_left = node["is_default_left"] != 0
+        is_case_left = is_default_left if np.isnan(value) else value < node["threshold"]
+        is_baseline_left = node["is_baseline_left"] != 0
+        case_child = node["left"] if is_case_left else node["right"]
+        baseline_child = node["left"] if is_baseline_left else node["right"]
         side = sides[column]
-        if case_child == baseline_child or side == _IS_JOINED:
-            node = case_child
+        if is_case_left == is_baseline_left or side == _IS_JOINED:
+            place = case_child
         elif side == _IS_SHUT_OUT:
-            node = baseline_child
+            place = baseline_child
         else:
             break
     sides[column] = _IS_JOINED
-    joined = _walk(
-        case_child, feature, threshold, left, right, is_default_left, value, case, baseline,
-        sides, n_joined + 1, n_shut_out, weights, out,
-    )  # fmt: skip
+    joined = _walk(nodes, case_child, case, sides, n_joined + 1, n_shut_out, weights, out)
     sides[column] = _IS_SHUT_OUT
-    shut_out = _walk(
-        baseline_child, feature, threshold, left, right, is_default_left, value, case, baseline,
-        sides, n_joined, n_shut_out + 1, weights, out,
-    )  # fmt: skip
+    shut_out = _walk(nodes, baseline_child, case, sides, n_joined, n_shut_out + 1, weights, out)
     sides[column] = _IS_OPEN
     out[column] += joined[0] - shut_out[1]
     return joined[0] + shut_out[0], joined[1] + shut_out[1]
 
 
-@compiled(
-    numba.void(
-        _int32_1d,
-        _int32_1d,
-        _float32_1d,
-        _int32_1d,
-        _int32_1d,
-        uint8_1d,
-        _float32_1d,
-        _float32_1d,
-        _float32_1d,
-        int8_1d,
-        float64_2d,
-        float64_1d,
-    )
-)
+@compiled(numba.void(_nodes, _int32_1d, _float32_1d, int8_1d, float64_2d, float64_1d))
 def _walk_all(
-    tree_start: npt.NDArray[np.int32],
-    feature: npt.NDArray[np.int32],
-    threshold: npt.NDArray[np.float32],
-    left: npt.NDArray[np.int32],
-    right: npt.NDArray[np.int32],
-    is_default_left: npt.NDArray[np.uint8],
-    value: npt.NDArray[np.float32],
+    nodes: npt.NDArray[Any],
+    roots: npt.NDArray[np.int32],
     case: npt.NDArray[np.float32],
-    baseline: npt.NDArray[np.float32],
     sides: npt.NDArray[np.int8],
     weights: npt.NDArray[np.float64],
     out: npt.NDArray[np.float64],
 ) -> None:
-    for tree in range(tree_start.shape[0] - 1):
-        _walk(
-            tree_start[tree], feature, threshold, left, right, is_default_left, value, case,
-            baseline, sides, 0, 0, weights, out,
-        )  # fmt: skip
-
-
-def compute_attributions(
-    trees: TreeArrays, case: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float64]:
-    """Return each feature's share in the log-odds of a case against the baseline.
-
-    Args:
-        trees: A head's trees and baseline.
-        case: Shape `(F,)`, float32, NaN for missing.
-
-    Returns:
-        Shape `(F,)`. They add up to `log_odds(case) - log_odds(baseline)`; a
-        feature on which no tree tells the two apart has exactly 0.
-    """
-    out = np.zeros(len(case))
-    _walk_all(
-        trees.tree_start,
-        trees.feature,
-        trees.threshold,
-        trees.left,
-        trees.right,
-        trees.is_default_left,
-        trees.value,
-        case,
-        trees.baseline,
-        np.zeros(len(case), np.int8),
-        _WEIGHTS,
-        out,
-    )
-    return out
+    for tree in range(roots.shape[0]):
+        _walk(nodes, roots[tree], case, sides, 0, 0, weights, out)

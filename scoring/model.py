@@ -14,12 +14,12 @@ from features.definitions import N_FEATURES
 from features.errors import MissingModelError
 from features.model_bundle import (
     Manifest,
-    TreeArrays,
     read_bundle,
     to_rows,
     verify_golden_outputs,
 )
 from features.request_rows import Call
+from scoring.attribution import Explainer, make_explainer
 from scoring.heads import Head, to_head
 
 _INPUT = "features"
@@ -32,13 +32,13 @@ class Model:
     Attributes:
         manifest: What it says of itself.
         heads: All heads, in the order of the outputs.
-        trees: Per head name.
+        explainers: Per head name, for attributions.
         session: The runtime; one thread, which does not spin.
     """
 
     manifest: Manifest
     heads: tuple[Head, ...]
-    trees: dict[str, TreeArrays]
+    explainers: dict[str, Explainer]
     session: Any
 
     @property
@@ -97,7 +97,7 @@ def load_model(path: Path) -> Model:
     model = Model(
         manifest=bundle.manifest,
         heads=tuple(to_head(head, output) for output, head in enumerate(bundle.manifest.heads)),
-        trees=bundle.trees,
+        explainers={name: make_explainer(trees) for name, trees in bundle.trees.items()},
         session=session,
     )
     outputs = model.predict(to_rows(bundle.manifest.golden))

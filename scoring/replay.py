@@ -33,7 +33,7 @@ def replay(record: pb.DecisionRecord, model: Model | None, rules: Rules) -> pb.S
     if (version, rules.policy.version) != (record.bundle_hash, record.policy_version):
         raise ValueError("a decision is replayed with its own bundle and policy")
     given = record.response
-    vectors = np.frombuffer(record.vectors, np.float32).reshape(-1, N_FEATURES)
+    vectors = np.frombuffer(record.vectors, np.float32).reshape(-1, N_FEATURES).copy()
     n_lines = len(vectors) - 1
     margin = Margin(given.budget.margin_minor, given.budget.margin_source)
     facts = CaseFacts(Call[record.call.upper()], given.freshness.customer_state, margin)

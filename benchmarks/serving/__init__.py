@@ -1,0 +1,1 @@
+"""How fast the scorer answers: in process and over gRPC, each beside its limit."""

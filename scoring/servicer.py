@@ -1,0 +1,167 @@
+"""The scoring service on the wire: thin, everything it does is done elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from time import perf_counter
+from typing import Any, TypeVar
+
+import grpc
+import structlog
+
+from features.errors import HemostatError
+from hemostat.v1 import scoring_pb2 as pb
+from hemostat.v1 import scoring_pb2_grpc
+from scoring.admission import Admission
+from scoring.cases import Case
+from scoring.clock import Clock
+from scoring.conversion import to_case
+from scoring.decision_log import DecisionLog
+from scoring.metrics import ScoringMetrics
+from scoring.scorer import Result
+from scoring.status import ERROR_METADATA_KEY, present_error, to_score_error
+from scoring.validation import validate_batch, validate_outcome, validate_request
+
+# A batch without a deadline of its own has so much more time per case.
+_BATCH_CASE_S = 0.002
+_CASE_NAMES = {"order": "order", "cancellation": "cancellation", "return_request": "return"}
+_HINTS = {number: name.removeprefix("HINT_") for name, number in pb.Hint.items()}
+_REASONS = {number: name.removeprefix("DEGRADATION_") for name, number in pb.Degradation.items()}
+
+_logger = structlog.get_logger()
+T = TypeVar("T")
+
+
+class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
+    """Converts, admits, answers; errors become statuses in `scoring.status`.
+
+    Args:
+        admission: The queue in front of the scorer.
+        log: For outcomes.
+        find_line_tenants: Returns the tenants whose order lines are scored, too.
+        find_tenants: Returns all tenants that are served.
+        clock: To tell absurd times.
+        metrics: Where calls are counted.
+        default_deadline_s: For calls that bring none.
+    """
+
+    def __init__(
+        self,
+        *,
+        admission: Admission,
+        log: DecisionLog,
+        find_tenants: Callable[[], Collection[str]],
+        find_line_tenants: Callable[[], Collection[str]],
+        clock: Clock,
+        metrics: ScoringMetrics,
+        default_deadline_s: float,
+    ) -> None:
+        self._admission = admission
+        self._log = log
+        self._find_tenants = find_tenants
+        self._find_line_tenants = find_line_tenants
+        self._clock = clock
+        self._metrics = metrics
+        self._default_deadline_s = default_deadline_s
+
+    async def Score(  # noqa: N802  # The name is the proto's.
+        self, request: pb.ScoreRequest, context: Any
+    ) -> pb.ScoreResponse:
+        """Score one case."""
+        return await self._answer("Score", context, self._score(request, context))
+
+    async def ScoreBatch(  # noqa: N802
+        self, request: pb.ScoreBatchRequest, context: Any
+    ) -> pb.ScoreBatchResponse:
+        """Score several cases."""
+        return await self._answer("ScoreBatch", context, self._score_batch(request, context))
+
+    async def RecordOutcome(  # noqa: N802
+        self, request: pb.RecordOutcomeRequest, context: Any
+    ) -> pb.RecordOutcomeResponse:
+        """Record what became of a decision; answered when it is on the disk."""
+        return await self._answer("RecordOutcome", context, self._record_outcome(request))
+
+    async def _answer(self, method: str, context: Any, work: Awaitable[T]) -> T:
+        """Return what `work` returns; turn its errors into the call's status."""
+        start_s = perf_counter()
+        try:
+            return await work
+        except HemostatError as error:
+            code, shown = present_error(error)
+            metadata = ((ERROR_METADATA_KEY, shown.SerializeToString()),)
+            await context.abort(code, shown.message, trailing_metadata=metadata)
+            raise AssertionError("abort does not return") from error
+        except Exception:
+            _logger.exception("a call failed", method=method)
+            raise
+        finally:
+            self._metrics.call_seconds.labels(method).observe(perf_counter() - start_s)
+
+    async def _score(self, request: pb.ScoreRequest, context: Any) -> pb.ScoreResponse:
+        deadline_s = self._compute_deadline(context, self._default_deadline_s)
+        try:
+            result = await self._admission.submit(self._to_case(request), deadline_s)
+        except HemostatError as error:
+            result = error
+        self._count(request, result)
+        if isinstance(result, HemostatError):
+            raise result
+        return result
+
+    async def _score_batch(
+        self, batch: pb.ScoreBatchRequest, context: Any
+    ) -> pb.ScoreBatchResponse:
+        validate_batch(batch.requests)
+        default_s = self._default_deadline_s + _BATCH_CASE_S * len(batch.requests)
+        deadline_s = self._compute_deadline(context, default_s)
+        results: list[Result | None] = [None] * len(batch.requests)
+        cases: dict[int, Case] = {}
+        for number, request in enumerate(batch.requests):
+            try:
+                cases[number] = self._to_case(request)
+            except HemostatError as error:
+                results[number] = error
+        if cases:
+            answers = await self._admission.submit_batch(list(cases.values()), deadline_s)
+            for number, answer in zip(cases, answers, strict=True):
+                results[number] = answer
+        response = pb.ScoreBatchResponse()
+        for request, result in zip(batch.requests, results, strict=True):
+            assert result is not None
+            self._count(request, result)
+            if isinstance(result, HemostatError):
+                response.results.add(error=to_score_error(result))
+            else:
+                response.results.add(response=result)
+        return response
+
+    async def _record_outcome(self, request: pb.RecordOutcomeRequest) -> pb.RecordOutcomeResponse:
+        validate_outcome(request, self._find_tenants())
+        is_duplicate = await self._log.record_outcome(request)
+        return pb.RecordOutcomeResponse(is_duplicate=is_duplicate)
+
+    def _to_case(self, request: pb.ScoreRequest) -> Case:
+        received_s = perf_counter()
+        validate_request(request, self._find_tenants(), self._clock.read_us())
+        with_lines = request.tenant in self._find_line_tenants()
+        return to_case(request, with_lines=with_lines, received_s=received_s)
+
+    def _compute_deadline(self, context: Any, default_s: float) -> float:
+        """Return when the caller stops waiting, by the loop's clock."""
+        left_s = context.time_remaining()
+        now_s = asyncio.get_running_loop().time()
+        return now_s + (default_s if left_s is None else left_s)
+
+    def _count(self, request: pb.ScoreRequest, result: Result) -> None:
+        call = _CASE_NAMES.get(request.WhichOneof("case") or "", "none")
+        if isinstance(result, HemostatError):
+            code, _ = present_error(result)
+            self._metrics.requests.labels(call, "none", code.name).inc()
+            return
+        self._metrics.requests.labels(call, _HINTS[result.hint], grpc.StatusCode.OK.name).inc()
+        for reason in result.degradations:
+            self._metrics.degraded.labels(_REASONS[reason]).inc()
+        if result.shadow_hint:
+            self._metrics.shadow_hints.labels(call, _HINTS[result.shadow_hint]).inc()

@@ -1,0 +1,62 @@
+"""Paying every first-call cost before the port opens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+
+import numpy as np
+from google.protobuf import json_format
+
+from features.record import new_records
+from features.vector import STATE_KNOWN, compute_vectors
+from features.warm import warm
+from hemostat.v1 import scoring_pb2 as pb
+from scoring.answer import CaseFacts, compute_answer
+from scoring.answer_messages import fill_answer
+from scoring.budget import compute_margin
+from scoring.cases import Case, stamp_time
+from scoring.conversion import to_case
+from scoring.model import Model
+from scoring.row_packing import unpack_rows
+from scoring.rules import Rules
+
+_ITEM = {
+    "quantity": 1,
+    "unit_price_minor": 1999,
+    "order_time": "2026-01-01T00:00:00Z",
+    "reason": {"code": "REASON_CODE_CHANGED_MIND", "text": "warm 预热"},
+}
+_REQUESTS = (
+    {"order": {"lines": [{"line_id": "1", "quantity": 1, "unit_price_minor": 1999}] * 2}},
+    {"cancellation": _ITEM},
+    {"return_request": _ITEM},
+)
+
+
+def warm_scorer(models: Mapping[str, Model], rules: Rules) -> None:
+    """Take a case of each call through everything but store, log and transport."""
+    warm()
+    for case in _REQUESTS:
+        envelope = {"tenant": "warm", "customer_id": "warm", "channel": "CHANNEL_WEB"}
+        request = json_format.ParseDict({**envelope, **case}, pb.ScoreRequest())
+        for model in models.values():
+            with_lines = model.has_line_heads
+            _answer(
+                to_case(request, with_lines=with_lines, received_s=perf_counter()), model, rules
+            )
+
+
+def _answer(case: Case, model: Model, rules: Rules) -> None:
+    rows = unpack_rows(case.packed_rows)
+    stamp_time(rows, 1_767_225_600_000_000)
+    states = np.full(len(rows), STATE_KNOWN, np.int8)
+    vectors = compute_vectors(new_records(1), np.zeros(len(rows), np.int64), states, rows)
+    outputs = model.predict(vectors)
+    margin = compute_margin(case.value_minor, case.cost_minor, rules.policy)
+    facts = CaseFacts(case.call, pb.CUSTOMER_STATE_KNOWN, margin)
+    answer = compute_answer(facts, vectors, outputs, model, rules)
+    fill_answer(pb.ScoreResponse(), answer, case.line_ids).SerializeToString()
+    for explainer in model.explainers.values():
+        attributions = np.abs(explainer.compute_attributions(vectors[0]))
+        rules.catalogue.compute_reasons(attributions, vectors[0], explainer.baseline)
