@@ -1,7 +1,7 @@
 """Small logs made to be awkward: ties, late and repeated events, odd values.
 
-Real logs rarely have two events in one microsecond, a fact told twice or a text of
-punctuation. Here every log has them.
+Real logs rarely have two events in one microsecond, a fact told twice, a text of
+punctuation or two tenants with equal ids. Here every log has them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class RandomLog:
         rng: Source of all draws.
         n_customers: Few customers get long histories; the last one is the guest.
         span_days: Events happen in these days from `START_US` on.
-        tenant: Whose log it is.
+        tenants: Whose log it is; they share customer and event ids.
         is_hostile: Amounts at the greatest accepted values, and times from 1970 to 9999.
     """
 
@@ -44,18 +44,22 @@ class RandomLog:
         *,
         n_customers: int = 20,
         span_days: int = 500,
-        tenant: str = "demo",
+        tenants: Sequence[str] = ("demo", "other"),
         is_hostile: bool = False,
     ) -> None:
         self._rng = rng
         self._n_customers = n_customers
         self._span_days = span_days
-        self._tenant = tenant
+        self._tenants = tenants
         self._is_hostile = is_hostile
 
     def draw_events(self, n: int) -> list[Any]:
         """Return `n` or a few more `structs.Event`, one in ten of them told twice."""
-        events = [self._draw_event(f"e{number}") for number in range(n)]
+        n_tenants = len(self._tenants)
+        events = [
+            self._draw_event(self._tenants[number % n_tenants], f"e{number // n_tenants}")
+            for number in range(n)
+        ]
         for event in list(events):
             if self._rng.random() < 0.1:
                 later = event.ingest_time + int(self._pick((0, 1, DAY_US)))
@@ -72,7 +76,7 @@ class RandomLog:
         start_us = self._pick((DAY_US, START_US, _LAST_US)) if self._is_hostile else START_US
         return int(start_us + quarter_days * DAY_US // 4 + off_us)
 
-    def _draw_event(self, event_id: str) -> Any:
+    def _draw_event(self, tenant: str, event_id: str) -> Any:
         customer = int(self._rng.integers(0, self._n_customers))
         event_us = self._draw_time()
         lag_us = self._pick(_REFUSED_LAGS_US if self._rng.random() < 0.03 else _LAGS_US)
@@ -82,13 +86,18 @@ class RandomLog:
         )  # fmt: skip
         return structs.Event(
             event_id=event_id,
-            tenant=self._tenant,
+            tenant=tenant,
             event_time=event_us,
             ingest_time=event_us + lag_us,
+            known_at=self._draw_known_at(event_us + lag_us),
             customer_id="" if customer == self._n_customers - 1 else f"c{customer}",
             channel=self._pick(_CHANNELS),
             **{kind: getattr(self, f"_draw_{kind}")(event_us)},
         )
+
+    def _draw_known_at(self, ingest_us: int) -> int | None:
+        lag_us = self._pick((None,) * 30 + (0, 240_000_000, 300_000_000, 300_000_001))
+        return None if lag_us is None else ingest_us + lag_us
 
     def _draw_reason(self) -> Any:
         code = self._pick(common_pb2.ReasonCode.keys()[:4])

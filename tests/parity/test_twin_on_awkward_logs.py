@@ -24,7 +24,7 @@ N_FREE = 4_000
 def write_log(folder: Path, seed: int, *, is_hostile: bool) -> Path:
     drawn = RandomLog(np.random.default_rng(seed), n_customers=12, is_hostile=is_hostile)
     with EventLogWriter(folder, n_partitions=2, formats=("parquet",)) as writer:
-        writer.append_structs(drawn.draw_events(1_500))
+        writer.append_structs(drawn.draw_events(3_000))
     return folder
 
 
