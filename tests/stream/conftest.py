@@ -15,6 +15,8 @@ import pytest
 from features.log import structs
 from features.log.writer import EventLogWriter
 from features.store.port import ShardState
+from stream.runner import stream_to_disk
+from stream.summary import StreamSummary
 
 DAY_US = 86_400_000_000
 START_US = 20_000 * DAY_US
@@ -172,3 +174,35 @@ def dump_store() -> Callable[[Path], dict[str, dict[bytes, bytes]]]:
 def dump_files() -> Callable[[Path], dict[str, bytes]]:
     """Call with a folder: its files' contents."""
     return read_files
+
+
+@pytest.fixture(scope="session")
+def troubled_log(
+    tmp_path_factory: pytest.TempPathFactory,
+    make_troubled_events: MakeEvents,
+    write_log: WriteLog,
+) -> Path:
+    return write_log(tmp_path_factory.mktemp("logs") / "log", make_troubled_events(2_000))
+
+
+@pytest.fixture(scope="session")
+def whole_run(
+    tmp_path_factory: pytest.TempPathFactory, troubled_log: Path
+) -> tuple[Path, StreamSummary]:
+    store = tmp_path_factory.mktemp("stores") / "whole"
+    return store, stream_to_disk(troubled_log, store)
+
+
+@pytest.fixture(scope="session")
+def count_all() -> Callable[[StreamSummary], int]:
+    """Call with a summary: the sum of what its rows became."""
+
+    def count(summary: StreamSummary) -> int:
+        return (
+            summary.accepted
+            + summary.duplicates
+            + summary.already_applied
+            + sum(summary.dead_letters.values())
+        )
+
+    return count

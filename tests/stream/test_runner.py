@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,19 +13,15 @@ import pyarrow as pa
 import pytest
 
 from features.errors import (
-    ConfigError,
-    HemostatError,
-    LogFormatError,
-    StoreLockedError,
     StoreUnavailableError,
 )
 from features.fold import fold_rows
 from features.log.columns import to_fold_rows
-from features.log.manifest import MANIFEST_NAME, read_manifest, write_manifest
+from features.log.manifest import read_manifest, write_manifest
 from features.log.reader import EventLog
 from features.log.validation import validate_batch
 from features.record import encode_record, new_records
-from features.store.lmdb_store import LmdbFeatureReader, LmdbFeatureStore
+from features.store.lmdb_store import LmdbFeatureReader
 from features.store.memory_store import MemoryFeatureStore
 from features.store.port import SeenEvents, ShardProgress
 from stream.dead_letters import count_by_reason, read_dead_letters
@@ -36,33 +31,8 @@ from stream.summary import StreamSummary
 _MakeEvents = Callable[..., list[Any]]
 _WriteLog = Callable[..., Path]
 _DumpStore = Callable[[Path], dict[str, dict[bytes, bytes]]]
+_CountAll = Callable[[StreamSummary], int]
 _DumpFiles = Callable[[Path], dict[str, bytes]]
-
-
-@pytest.fixture(scope="module")
-def troubled_log(
-    tmp_path_factory: pytest.TempPathFactory,
-    make_troubled_events: _MakeEvents,
-    write_log: _WriteLog,
-) -> Path:
-    return write_log(tmp_path_factory.mktemp("logs") / "log", make_troubled_events(2_000))
-
-
-@pytest.fixture(scope="module")
-def whole_run(
-    tmp_path_factory: pytest.TempPathFactory, troubled_log: Path
-) -> tuple[Path, StreamSummary]:
-    store = tmp_path_factory.mktemp("stores") / "whole"
-    return store, stream_to_disk(troubled_log, store)
-
-
-def _count_all(summary: StreamSummary) -> int:
-    return (
-        summary.accepted
-        + summary.duplicates
-        + summary.already_applied
-        + sum(summary.dead_letters.values())
-    )
 
 
 def _fold_one_by_one(log: EventLog, until_us: int | None = None) -> dict[bytes, bytes]:
@@ -94,11 +64,11 @@ def test_records_equal_folding_the_log_event_by_event(
 
 
 def test_every_row_is_in_exactly_one_count(
-    troubled_log: Path, whole_run: tuple[Path, StreamSummary]
+    troubled_log: Path, whole_run: tuple[Path, StreamSummary], count_all: _CountAll
 ) -> None:
     store, summary = whole_run
     assert summary.events_read == EventLog(troubled_log).manifest.n_events == 2_200
-    assert _count_all(summary) == summary.events_read
+    assert count_all(summary) == summary.events_read
     assert summary.accepted == 2_000
     assert set(summary.dead_letters) == {"late", "future", "missing_field", "conflict"}
     assert summary.duplicates > 0
@@ -254,6 +224,7 @@ def test_a_failed_commit_ends_the_run_clearly_and_the_next_run_loses_nothing(
     commits: int,
     is_written: bool,
     dump_files: _DumpFiles,
+    count_all: _CountAll,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     log, store = EventLog(troubled_log), _FailingStore()
@@ -263,7 +234,7 @@ def test_a_failed_commit_ends_the_run_clearly_and_the_next_run_loses_nothing(
         run_stream(log, store, options)
     store.commits_left = -1
     summary = run_stream(log, store, StreamOptions(tmp_path, batch_size=150))
-    assert _count_all(summary) == summary.events_read
+    assert count_all(summary) == summary.events_read
     expected = _fold_one_by_one(log)
     assert store.read_records(list(expected)) == list(expected.values())
     assert dump_files(tmp_path) == dump_files(whole_run[0] / "dead_letters")
@@ -299,35 +270,6 @@ def test_counts_of_kinds_cover_all_valid_rows(whole_run: tuple[Path, StreamSumma
     assert {"order_placed", "order_shipped"} <= set(summary.kinds)
 
 
-def test_a_raw_file_with_bad_lines_loses_no_line(tmp_path: Path) -> None:
-    good = (
-        '{"event_id": "%s", "tenant": "t", "event_time": "2026-03-01T12:00:00Z",'
-        ' "customer_id": "c1", "channel": "CHANNEL_WEB",'
-        ' "product_viewed": {"sku": "s1"}}'
-    )
-    lines = [
-        good % "e1",
-        "not json",
-        good % "e1",
-        good.replace("product_viewed", "unheard_of") % "e2",
-        good.replace("c1", "c2") % "e1",
-        "",
-        good.replace('"sku": "s1"', '"sku": 5') % "e3",
-        good % "e4",
-    ]
-    (tmp_path / "events.jsonl").write_text("\n".join(lines) + "\n")
-    summary = stream_to_disk(tmp_path / "events.jsonl", tmp_path / "store", batch_size=3)
-    assert summary.events_read == len(lines)
-    assert _count_all(summary) == len(lines)
-    assert summary.accepted + summary.duplicates >= 3
-    assert summary.dead_letters["unknown_kind"] == 1
-    assert summary.dead_letters["malformed"] >= 2
-    examples = {example.reason: example for example in summary.examples}
-    assert (examples["malformed"].partition, examples["malformed"].offset) == (0, 1)
-    assert examples["unknown_kind"].offset == 3
-    assert summary.rows_behind is None
-
-
 def test_a_log_that_grew_is_applied_from_where_the_store_is(tmp_path: Path) -> None:
     line = (
         '{"event_id": "e%d", "tenant": "t", "event_time": "2026-03-01T12:00:%02dZ",'
@@ -342,78 +284,6 @@ def test_a_log_that_grew_is_applied_from_where_the_store_is(tmp_path: Path) -> N
     assert (later.events_read, later.accepted) == (3, 3)
 
 
-def test_an_empty_log_is_applied_and_said_to_be_empty(tmp_path: Path, write_log: _WriteLog) -> None:
-    summary = stream_to_disk(write_log(tmp_path / "log", []), tmp_path / "store")
-    assert (summary.events_read, summary.applied_ingest_time) == (0, None)
-
-
-def test_another_log_is_refused_and_the_store_left_alone(
-    tmp_path: Path, make_events: _MakeEvents, write_log: _WriteLog, dump_store: _DumpStore
-) -> None:
-    stream_to_disk(write_log(tmp_path / "one", make_events(50)), tmp_path / "store")
-    before = dump_store(tmp_path / "store")
-    other = write_log(tmp_path / "other", make_events(50, seed=2))
-    with pytest.raises(ConfigError, match="another event log"):
-        stream_to_disk(other, tmp_path / "store")
-    assert dump_store(tmp_path / "store") == before
-
-
-def test_a_log_that_lost_applied_rows_is_refused(
-    tmp_path: Path, make_events: _MakeEvents, write_log: _WriteLog
-) -> None:
-    long = write_log(tmp_path / "long", make_events(80), incarnation="same")
-    short = write_log(tmp_path / "short", make_events(80)[:40], incarnation="same")
-    stream_to_disk(long, tmp_path / "store")
-    with pytest.raises(LogFormatError, match="lost rows"):
-        stream_to_disk(short, tmp_path / "store")
-
-
-def test_a_missing_log_and_a_file_of_another_kind_are_refused_and_make_no_store(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "picture.png").write_bytes(b"\x89PNG")
-    (tmp_path / "empty").mkdir()
-    for source in ("absent", "picture.png", "empty"):
-        with pytest.raises(LogFormatError):
-            stream_to_disk(tmp_path / source, tmp_path / "store")
-    assert not (tmp_path / "store").exists()
-
-
-def test_a_broken_parquet_file_ends_the_run_with_its_name(
-    tmp_path: Path, troubled_log: Path
-) -> None:
-    log = tmp_path / "log"
-    shutil.copytree(troubled_log, log)
-    file = next((log / "parquet").rglob("*.parquet"))
-    content = bytearray(file.read_bytes())
-    content[100 : len(content) // 2] = bytes(len(content) // 2 - 100)  # The footer stays whole.
-    file.write_bytes(content)
-    with pytest.raises(LogFormatError, match=r"part-000000\.parquet"):
-        stream_to_disk(log, tmp_path / "store")
-
-
-def test_a_store_in_use_is_refused(tmp_path: Path, troubled_log: Path) -> None:
-    with LmdbFeatureStore.open_writer(tmp_path), pytest.raises(StoreLockedError):
-        stream_to_disk(troubled_log, tmp_path)
-
-
-def test_dead_letters_that_cannot_be_written_stop_the_run_before_their_rows_are_passed(
-    tmp_path: Path, troubled_log: Path, whole_run: tuple[Path, StreamSummary]
-) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StoreUnavailableError, match="--dead-letters"):
-        stream_to_disk(troubled_log, tmp_path / "store", dead_letters=tmp_path / "file" / "x")
-    summary = stream_to_disk(troubled_log, tmp_path / "store", dead_letters=tmp_path / "letters")
-    assert count_by_reason(tmp_path / "letters") == whole_run[1].dead_letters
-    assert Counter(summary.dead_letters) <= Counter(whole_run[1].dead_letters)
-
-
-@pytest.mark.parametrize("batch_size", [0, -1, 1_000_001])
-def test_a_batch_size_out_of_range_is_refused(tmp_path: Path, batch_size: int) -> None:
-    with pytest.raises(ConfigError, match="--batch-size"):
-        StreamOptions(tmp_path, batch_size=batch_size)
-
-
 def test_progress_counts_up_to_the_whole_log_with_no_lag_left(
     tmp_path: Path, troubled_log: Path
 ) -> None:
@@ -426,17 +296,3 @@ def test_progress_counts_up_to_the_whole_log_with_no_lag_left(
     assert lags == sorted(lags, reverse=True)
     assert lags[-1].total_seconds() == 0
     assert len(steps) > 20
-
-
-def test_errors_of_a_run_are_errors_of_the_project(tmp_path: Path, troubled_log: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(HemostatError):
-        stream_to_disk(troubled_log, tmp_path / "file" / "store")
-
-
-def test_the_manifest_is_what_marks_a_log(tmp_path: Path, troubled_log: Path) -> None:
-    log = tmp_path / "log"
-    shutil.copytree(troubled_log, log)
-    (log / MANIFEST_NAME).write_text("{}")
-    with pytest.raises(LogFormatError):
-        stream_to_disk(log, tmp_path / "store")
