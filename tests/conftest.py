@@ -16,6 +16,11 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is slow, not wrong: no example fails for its time.
+settings.register_profile("hemostat", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("hemostat")
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = "result"  # Key of the figures among a report's properties.
