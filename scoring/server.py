@@ -14,6 +14,7 @@ import asyncio
 import gc
 import os
 import signal
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
@@ -103,7 +104,7 @@ class ScoringServer:
         store = LmdbFeatureReader.open_reader(settings.store)
         self._exits.callback(store.close)
         self.clock = make_clock(settings.clock, _read_applied_us(store))
-        serving = ServingStore.open(settings.store)
+        serving = ServingStore.open(settings.decisions_folder)
         self._exits.push_async_callback(serving.close)
         self._log = DecisionLog(serving)
         self.scorer = Scorer(
@@ -213,8 +214,14 @@ class ScoringServer:
         await self._exits.aclose()
 
 
-async def serve(settings: ServerSettings) -> None:
+async def serve(
+    settings: ServerSettings, on_ready: Callable[[ServerAddress], None] = lambda _: None
+) -> None:
     """Run a server until SIGTERM or SIGINT.
+
+    Args:
+        settings: See there.
+        on_ready: Called once, when calls are taken.
 
     Raises:
         HemostatError: It cannot start.
@@ -225,10 +232,9 @@ async def serve(settings: ServerSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     await server.start()
-    ready = msgspec.json.encode(server.address)
-    _logger.info("ready", **msgspec.to_builtins(server.address))
     if settings.ready_file is not None:
-        _write_whole(settings.ready_file, ready + b"\n")
+        _write_whole(settings.ready_file, msgspec.json.encode(server.address) + b"\n")
+    on_ready(server.address)
     await stopping.wait()
     _logger.info("stopping")
     await server.stop()

@@ -1,6 +1,6 @@
 """Small values that all scorers of one machine write: visible at once, durable soon.
 
-Two LMDB environments stand in `STORE/serving`:
+Two LMDB environments stand in one folder:
 
 - `recent` is written inside a call and never waits for the disk. What was put is
   seen by every scorer at once and survives a killed process; a power cut may
@@ -56,14 +56,13 @@ class ServingStore:
 
     @classmethod
     def open(
-        cls, store: Path, read_boot_id: Callable[[], str] = lambda: _BOOT_ID.read_text().strip()
+        cls, folder: Path, read_boot_id: Callable[[], str] = lambda: _BOOT_ID.read_text().strip()
     ) -> ServingStore:
-        """Return the serving part of the store in folder `store`, made if absent.
+        """Return the values in a folder, made if absent.
 
         Raises:
             StoreUnavailableError: It cannot be read or written, or is damaged.
         """
-        folder = store / "serving"
         with _explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
             with _locked(folder / "open.lock"):

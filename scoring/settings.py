@@ -32,6 +32,7 @@ class ServerSettings(BaseSettings):
         store: Folder of the online store.
         bundle: Model bundles: `PATH` (of the tenant in its manifest) or `TENANT=PATH`;
             in the environment separated by commas.
+        decisions: Folder of the decision log; default: `serving` in the store's folder.
         policy: Policy file.
         host: Address to listen on. The server speaks plaintext: outside of the loopback
             device put it behind a proxy that adds TLS.
@@ -51,6 +52,7 @@ class ServerSettings(BaseSettings):
 
     store: Path
     bundle: Annotated[tuple[str, ...], NoDecode] = Field(min_length=1)
+    decisions: Path | None = None
     policy: Path = DEFAULT_POLICY
     host: str = "127.0.0.1"
     port: Port = 50051
@@ -63,6 +65,11 @@ class ServerSettings(BaseSettings):
     reload_interval_s: float = Field(2.0, gt=0)
     drain_s: float = Field(5.0, ge=0)
     ready_file: Path | None = None
+
+    @property
+    def decisions_folder(self) -> Path:
+        """Where the decision log stands."""
+        return self.decisions or self.store / "serving"
 
     @field_validator("bundle", mode="before")
     @classmethod
