@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from features.model_bundle.manifest import Calibration
-from training.facts import Flags, Ints
 
 Floats = npt.NDArray[np.float64]
 
@@ -56,34 +55,23 @@ def fit_platt(margin: Floats, label: Floats, weight: Floats) -> Calibration:
     return Calibration(method="platt", slope=slope, intercept=intercept)
 
 
-def choose_threshold(
-    score: Floats, label: Floats, weight: Floats, group: Ints, false_alarm_target: float
-) -> float:
-    """Return the least threshold at which good customers' cases raise few enough alarms.
+def choose_threshold(good_score: Floats, false_alarm_target: float) -> float:
+    """Return the least threshold at which few enough cases of good customers raise an alarm.
 
     The threshold lies midway between two scores that differ by more than rounding,
     so that no other way of adding the same leaves changes a hint.
 
     Args:
-        score: Probabilities of trees that did not see the cases, shape `(n,)`.
-        label: 0 or 1.
-        weight: How many cases each stands for.
-        group: Number of each case's customer.
-        false_alarm_target: Greatest weighted share of good cases at or above it.
+        good_score: Probabilities of good customers' cases, from trees that did not see
+            them, shape `(n,)`, `n > 0`.
+        false_alarm_target: Greatest share of them at or above it.
+
+    >>> choose_threshold(np.array([0.1, 0.9, 0.3, 0.2]), 0.25)
+    0.6
     """
-    order = np.argsort(-score, kind="stable")
-    alarms = np.cumsum((weight * find_good_cases(label, group))[order])
-    ranked = score[order]
+    ranked = np.sort(good_score)[::-1]
     gaps = np.flatnonzero(ranked[:-1] - ranked[1:] > _MIN_GAP)
-    allowed = gaps[alarms[gaps] <= false_alarm_target * alarms[-1]]
+    allowed = gaps[gaps + 1 <= false_alarm_target * len(ranked)]
     if len(allowed) == 0:
         return float((1.0 + ranked[0]) / 2)
     return float((ranked[allowed[-1]] + ranked[allowed[-1] + 1]) / 2)
-
-
-def find_good_cases(label: Floats, group: Ints) -> Flags:
-    """Return which cases are of good customers: those without any positive case."""
-    worst = np.zeros(int(group.max()) + 1)
-    np.maximum.at(worst, group, label)
-    is_good: Flags = worst[group] == 0
-    return is_good

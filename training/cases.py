@@ -13,7 +13,7 @@ from features.bulk import compute_vectors_at
 from features.log.arrow_access import KindColumn, read_ints
 from features.log.columns import to_fold_rows, to_line_rows, to_request_rows
 from features.request_rows import Call
-from training.facts import FactLog, Flags, Ints, from_events
+from training.facts import FactLog, Flags, Ints, from_events, read_envelope
 from training.log_reading import AcceptedEvents
 
 _EVENT_OF_CALL = {
@@ -117,7 +117,7 @@ def build_learning_set(events: AcceptedEvents, calls: frozenset[Call]) -> Learni
     batch = events.batch
     requests = {call: _read_requests(batch, call) for call in sorted(calls)}
     vectors = _compute_vectors(batch, list(requests.values()))
-    groups = _number_customers(batch)
+    groups = read_envelope(batch).group
     cases = {
         call: _build_cases(batch, call, part, rows, groups)
         for (call, part), rows in zip(requests.items(), vectors, strict=True)
@@ -161,15 +161,6 @@ def _compute_vectors(
         np.concatenate([part.is_guest for part in parts]),
     )
     return np.split(vectors, np.cumsum([len(part.rows) for part in parts])[:-1])
-
-
-def _number_customers(batch: pa.RecordBatch) -> Ints:
-    """Return each event's customer as a number; guests get numbers of their own."""
-    encoded = batch.column("customer_id").dictionary_encode()
-    groups: Ints = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    is_guest = groups == encoded.dictionary.index(pa.scalar("")).as_py()
-    groups[is_guest] = len(encoded.dictionary) + np.arange(int(is_guest.sum()))
-    return groups
 
 
 def _build_cases(

@@ -8,6 +8,7 @@ later cannot reach them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,19 @@ Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 
+@dataclass(frozen=True, eq=False)
+class Envelope:
+    """Of every event of a batch; arrays of shape `(n,)`.
+
+    Attributes:
+        known_us: From when on it was known.
+        group: Number of its customer, from 0; every guest's event is a group of its own.
+    """
+
+    known_us: Ints
+    group: Ints
+
+
 class FactTable(KindColumn):
     """Events of one kind, read field by field, in log order.
 
@@ -43,20 +57,22 @@ class FactTable(KindColumn):
         batch: Accepted events.
         kind: Name of the kind.
         rows: Which rows of the batch; all of that kind.
-        known_us: From when on each row of the batch was known.
+        envelope: What is read of all rows of the batch once.
 
     Attributes:
         event_us: When each of the events happened, shape `(n,)`.
         known_us: From when on each was known, shape `(n,)`.
+        group: Number of each event's customer, shape `(n,)`, as in `CaseSet`.
     """
 
-    def __init__(self, batch: pa.RecordBatch, kind: str, rows: Ints, known_us: Ints) -> None:
+    def __init__(self, batch: pa.RecordBatch, kind: str, rows: Ints, envelope: Envelope) -> None:
         super().__init__(batch, kind, rows)
         self.event_us = read_ints(batch.column("event_time"), rows)
-        self.known_us = known_us[rows]
+        self.known_us = envelope.known_us[rows]
+        self.group = envelope.group[rows]
         self._batch = batch
         self._kind = kind
-        self._all_known_us = known_us
+        self._envelope = envelope
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -72,7 +88,7 @@ class FactTable(KindColumn):
 
     def select(self, is_wanted: Flags) -> FactTable:
         """Return some of the events, in the same order."""
-        return FactTable(self._batch, self._kind, self.rows[is_wanted], self._all_known_us)
+        return FactTable(self._batch, self._kind, self.rows[is_wanted], self._envelope)
 
 
 class FactLog:
@@ -94,17 +110,27 @@ class FactLog:
         return FactLog({k: t.select(t.known_us <= time_us) for k, t in self._tables.items()})
 
 
-def from_events(batch: pa.RecordBatch) -> FactLog:
-    """Return the facts of accepted events of one tenant, each event once, in log order."""
-    kind_index = read_kind_index(batch)
+def read_envelope(batch: pa.RecordBatch) -> Envelope:
+    """Return when events were known, and whose they are."""
     everything = np.arange(batch.num_rows)
     ingest_us = read_ints(batch.column("ingest_time"), everything)
     # An event may say that it is known later than its ingest, never earlier.
     known_us = np.maximum(read_ints(batch.column("known_at"), everything), ingest_us)
+    encoded = batch.column("customer_id").dictionary_encode()
+    group: Ints = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    is_guest = group == encoded.dictionary.index(pa.scalar("")).as_py()
+    group[is_guest] = len(encoded.dictionary) + np.arange(int(is_guest.sum()))
+    return Envelope(known_us, group)
+
+
+def from_events(batch: pa.RecordBatch) -> FactLog:
+    """Return the facts of accepted events of one tenant, each event once, in log order."""
+    kind_index = read_kind_index(batch)
+    envelope = read_envelope(batch)
     return FactLog(
         {
             kind: FactTable(
-                batch, kind, np.flatnonzero(kind_index == EVENT_KINDS.index(kind)), known_us
+                batch, kind, np.flatnonzero(kind_index == EVENT_KINDS.index(kind)), envelope
             )
             for kind in FACT_KINDS
         }

@@ -21,7 +21,7 @@ from features.definitions import FEATURES
 from features.errors import HemostatError
 from features.model_bundle.manifest import Calibration
 from training.calibration import choose_threshold, compute_probability, fit_platt
-from training.facts import Ints
+from training.facts import Flags, Ints
 
 WINSOR_QUANTILE = 0.99
 MIN_CASES_PER_CLASS = 20
@@ -63,24 +63,41 @@ class Part:
 
     Attributes:
         rows: Shape `(n, F)`.
-        label: 0 or 1.
-        weight: How many cases each stands for, > 0.
+        label: 0 or 1; 0 where the outcome is unknown.
+        weight: How many cases each stands for; 0: its outcome is unknown.
         group: Number of the customer.
+        is_good: The customer was never confirmed to abuse. Known of all cases, also of
+            those that nobody checked.
     """
 
     rows: Rows
     label: Floats
     weight: Floats
     group: Ints
+    is_good: Flags
 
     def __len__(self) -> int:
         """Return the number of cases."""
         return len(self.label)
 
     def count_classes(self) -> tuple[int, int]:
-        """Return how many negatives and positives there are."""
+        """Return how many known negatives and positives there are."""
         n_positive = int(self.label.sum())
-        return len(self) - n_positive, n_positive
+        return int((self.weight > 0.0).sum()) - n_positive, n_positive
+
+    def select(self, is_wanted: Flags) -> Part:
+        """Return some of the cases, in the same order."""
+        return Part(
+            self.rows[is_wanted],
+            self.label[is_wanted],
+            self.weight[is_wanted],
+            self.group[is_wanted],
+            self.is_good[is_wanted],
+        )
+
+    def select_known(self) -> Part:
+        """Return the cases whose outcome is known."""
+        return self.select(self.weight > 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,13 +135,12 @@ def fit_head(train: Part, parameters: HeadParameters, seed: int, *, gives_hint: 
         )
     caps = compute_caps(train.rows)
     n_trees, margin = _cross_fit(train, caps, parameters, seed)
-    calibration = fit_platt(margin, train.label, train.weight)
+    is_known = train.weight > 0.0
+    calibration = fit_platt(margin[is_known], train.label[is_known], train.weight[is_known])
     threshold = None
     if gives_hint:
         score = compute_probability(margin, calibration)
-        threshold = choose_threshold(
-            score, train.label, train.weight, train.group, parameters.false_alarm_target
-        )
+        threshold = choose_threshold(score[train.is_good], parameters.false_alarm_target)
     booster = _grow_trees(train, caps, parameters, n_trees, seed)
     return FittedHead(booster, caps, calibration, threshold)
 
@@ -162,7 +178,10 @@ def predict_probability(fitted: FittedHead, rows: Rows) -> Floats:
 def _cross_fit(
     train: Part, caps: Rows, parameters: HeadParameters, seed: int
 ) -> tuple[int, Floats]:
-    """Return the best number of trees, and each case's margin from trees blind to its customer."""
+    """Return the best number of trees, and each case's margin from trees blind to its customer.
+
+    Cases of unknown outcome get their margins, too; they grow and choose nothing.
+    """
     n_groups = int(train.group.max()) + 1
     fold = np.random.default_rng(seed).integers(0, parameters.n_folds, n_groups)[train.group]
     steps = range(min(_TREE_STEP, parameters.max_trees), parameters.max_trees + 1, _TREE_STEP)
@@ -171,7 +190,7 @@ def _cross_fit(
         is_out = fold == held_out
         if not is_out.any():
             continue
-        booster = _grow_trees(_take(train, ~is_out), caps, parameters, steps[-1], seed)
+        booster = _grow_trees(train.select(~is_out), caps, parameters, steps[-1], seed)
         matrix = xgb.DMatrix(winsorise(train.rows[is_out], caps), nthread=1)
         for place, n_trees in enumerate(steps):
             margins[place, is_out] = booster.predict(
@@ -189,6 +208,7 @@ def _cross_fit(
 def _grow_trees(
     train: Part, caps: Rows, parameters: HeadParameters, n_trees: int, seed: int
 ) -> xgb.Booster:
+    train = train.select_known()
     weight = _temper(train.weight)
     matrix = xgb.QuantileDMatrix(
         winsorise(train.rows, caps),
@@ -218,12 +238,3 @@ def _temper(weight: Floats) -> Floats:
     """
     tempered: Floats = np.sqrt(weight)
     return tempered
-
-
-def _take(part: Part, is_wanted: npt.NDArray[np.bool_]) -> Part:
-    return Part(
-        part.rows[is_wanted],
-        part.label[is_wanted],
-        part.weight[is_wanted],
-        part.group[is_wanted],
-    )

@@ -79,10 +79,14 @@ def read_accepted_events(
 def choose_tenant(tenants: Sequence[str], wanted: str | None) -> str:
     """Return the tenant to train for: the one wanted, or the only one.
 
+    Args:
+        tenants: Those that the log's manifest names; none for a retailer's own files.
+        wanted: The one asked for.
+
     Raises:
         ConfigError: It is not in the log, or several are and none is named.
     """
-    if wanted is not None and wanted in tenants:
+    if wanted is not None and (wanted in tenants or not tenants):
         return wanted
     if wanted is None and len(tenants) == 1:
         return tenants[0]
@@ -90,8 +94,8 @@ def choose_tenant(tenants: Sequence[str], wanted: str | None) -> str:
         "the tenant is not in the log" if wanted else "the log has not exactly one tenant",
         field="--tenant",
         value=wanted or "not given",
-        expectation=f"one of {', '.join(tenants)}" if tenants else "a log with events",
-        fix="name one with --tenant" if tenants else "import or simulate events first",
+        expectation=f"one of {', '.join(tenants)}" if tenants else "the tenant of its events",
+        fix="name one with --tenant",
     )
 
 

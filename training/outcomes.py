@@ -209,6 +209,15 @@ def _find_verdicts(case_ids: pa.Array, verdicts: FactTable, until_us: Ints) -> I
     return found
 
 
+def find_confirmed_groups(facts: FactLog) -> Ints:
+    """Return the numbers of customers with a confirmed abuse that was not taken back."""
+    labels = facts["label_set"]
+    case_ids = pc.unique(labels.get_texts("case_event_id"))
+    verdict = _find_verdicts(case_ids, labels, np.full(len(case_ids), NEVER_US))
+    place = find_places(labels.get_texts("case_event_id"), case_ids)
+    return np.unique(labels.group[np.append(verdict, 0)[place] == 1])
+
+
 _CONDITIONS = {"CONDITION_A": 1.0, "CONDITION_B": 2.0, "CONDITION_C": 3.0, "CONDITION_D": 4.0}
 _N_INSPECTION = 3
 

@@ -44,7 +44,8 @@ class HeadMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         roc_auc: Area under the ROC curve.
         brier: Mean squared error of the probability.
         calibration_error: Expected calibration error over ten bins of equal weight.
-        false_alarm_rate: Share of good customers' cases at or above `verify_threshold`.
+        false_alarm_rate: Share of good customers' cases at or above `verify_threshold`,
+            checked or not; good: never confirmed to abuse.
         recall: Share of positives at or above it.
     """
 

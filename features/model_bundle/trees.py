@@ -21,8 +21,9 @@ scaled by the Platt slope; a threshold above a feature's cap is +inf), so rows a
 passed raw and contributions are calibrated log-odds.
 
 The baseline is the typical case of a good customer at that call: per column the
-median over the training cases of customers without a positive label (codes and
-flags: the most frequent value), NaN where at least half of them have none.
+median over the training cases that are not positive and whose customer was never
+confirmed to abuse (codes and flags: the most frequent value), NaN where at least
+half of them have none.
 """
 
 from __future__ import annotations

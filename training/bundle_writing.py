@@ -1,0 +1,117 @@
+"""Puts a bundle together and on the disk: all of it at once, or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from features.errors import ConfigError
+from features.model_bundle import CURRENT, MANIFEST_FILE, Manifest, compute_version, encode_manifest
+from features.model_bundle.reading import read_bundle
+
+N_GOLDEN_ROWS = 40
+_NAME_LENGTH = 12
+
+
+def make_golden_rows(
+    rows: npt.NDArray[np.float32], n_rows: int, seed: int
+) -> npt.NDArray[np.float32]:
+    """Return rows that look like cases and are nobody's: each value from another case.
+
+    The first row is missing everywhere, as when the store is down.
+
+    Args:
+        rows: Shape `(n, F)`, `n > 0`: cases to draw values from, column by column.
+        n_rows: How many to make.
+        seed: Seed.
+    """
+    random = np.random.default_rng(seed)
+    source = random.integers(0, len(rows), (n_rows, rows.shape[1]))
+    golden = rows[source, np.arange(rows.shape[1])]
+    golden[0] = np.nan
+    return golden
+
+
+def write_bundle(out: Path, draft: Manifest, files: Mapping[str, bytes]) -> tuple[Path, Manifest]:
+    """Write a bundle below `out` and make it the current one; earlier bundles stay.
+
+    The bundle appears under its name by one rename, the link `current` moves by
+    another: a reader sees the old bundle or the new one, never a part of either.
+
+    Args:
+        out: Folder of bundles; made if it does not exist.
+        draft: The manifest without version and checksums.
+        files: Content by path inside the bundle.
+
+    Returns:
+        The bundle's folder, and its manifest.
+
+    Raises:
+        ConfigError: `out` is a file, or one bundle instead of a folder of them.
+        MissingModelError: The bundle just written does not pass its own checks.
+    """
+    _check_place(out)
+    checksums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    bare = msgspec.structs.replace(draft, files=checksums)
+    manifest = msgspec.structs.replace(bare, version=compute_version(bare))
+    target = out / manifest.version[:_NAME_LENGTH]
+    out.mkdir(parents=True, exist_ok=True)
+    partial = out / f".partial-{os.getpid()}"
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        for name, content in {**files, MANIFEST_FILE: encode_manifest(manifest)}.items():
+            _write_synced(partial / name, content)
+        read_bundle(partial)
+        if target.exists():  # The same content: keep the one that may be in use.
+            shutil.rmtree(partial)
+        else:
+            partial.rename(target)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    _swap_link(out / CURRENT, target.name)
+    _sync_folder(out)
+    return target, manifest
+
+
+def _check_place(out: Path) -> None:
+    is_bundle = (out / MANIFEST_FILE).exists()
+    if not is_bundle and (not out.exists() or out.is_dir()):
+        return
+    raise ConfigError(
+        "the bundle's place is taken",
+        field="--out",
+        value="a single bundle" if is_bundle else "a file",
+        expectation="a folder that holds bundles, or a path that does not exist",
+        fix="name the folder above, or another path",
+    )
+
+
+def _swap_link(link: Path, target: str) -> None:
+    partial = link.with_name(f".{link.name}-{os.getpid()}")
+    partial.unlink(missing_ok=True)
+    partial.symlink_to(target)
+    partial.replace(link)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

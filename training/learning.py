@@ -1,0 +1,150 @@
+"""One head from labels to measured trees: what the pipeline and the benchmark both do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from features.definitions import FEATURES
+from features.model_bundle.manifest import FeatureRange, HeadMetrics
+from features.model_bundle.trees import TreeArrays
+from training.booster_trees import compile_trees, from_booster
+from training.cases import CaseSet
+from training.evaluation import evaluate
+from training.facts import FactLog
+from training.heads import FittedHead, HeadParameters, Part, fit_head, predict_probability
+from training.labels import HeadDefinition, label_cases
+from training.outcomes import find_confirmed_groups
+from training.propensity import compute_weights
+from training.split import Split, split_cases
+
+Rows = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class HeadParts:
+    """The cases of a head, divided.
+
+    Attributes:
+        split: Which case belongs where, and when that is.
+        train: Cases to learn from: mature and not censored; weighted if the outcome is known.
+        test: Cases to measure on, likewise.
+        test_rows: Vectors of all cases of the test period, censored ones, too.
+    """
+
+    split: Split
+    train: Part
+    test: Part
+    test_rows: Rows
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedHead:
+    """A head, learned and measured.
+
+    Attributes:
+        definition: Its question.
+        parts: Its cases.
+        fitted: XGBoost's trees, caps, calibration and threshold.
+        trees: The same, compiled for the bundle.
+        ranges: What training saw of each feature.
+        test_score: Probabilities of the test part.
+        metrics: Figures on them.
+    """
+
+    definition: HeadDefinition
+    parts: HeadParts
+    fitted: FittedHead
+    trees: TreeArrays
+    ranges: list[FeatureRange]
+    test_score: npt.NDArray[np.float64]
+    metrics: HeadMetrics | None
+
+
+def divide_cases(
+    definition: HeadDefinition,
+    cases: CaseSet,
+    facts: FactLog,
+    cut_us: int,
+    end_us: int,
+    seed: int,
+) -> HeadParts:
+    """Return a head's labelled cases before the cut and after it.
+
+    Train sees the outcomes known at the cut, test those known at the end.
+    """
+    split = split_cases(cases.time_us, definition.horizon_us, cut_us, end_us)
+    parts = []
+    for as_of_us, is_part in ((cut_us, split.is_train), (end_us, split.is_test)):
+        labels = label_cases(definition, cases, facts, as_of_us)
+        weight = compute_weights(cases.rows, labels, cases.group, is_part, seed)
+        label = np.where(weight > 0.0, labels.value, 0.0)
+        confirmed = find_confirmed_groups(facts.as_of(as_of_us))
+        is_good = ~np.isin(cases.group, confirmed) & (label == 0.0)
+        part = Part(cases.rows, label, weight, cases.group, is_good)
+        parts.append(part.select(is_part & labels.is_candidate))
+    return HeadParts(split, parts[0], parts[1], cases.rows[split.is_test])
+
+
+def learn_head(
+    definition: HeadDefinition, parts: HeadParts, parameters: HeadParameters, seed: int
+) -> LearnedHead:
+    """Return the head fitted on the train part and measured on the test part.
+
+    Raises:
+        HemostatError: There are too few positives or negatives to learn from.
+    """
+    fitted = fit_head(parts.train, parameters, seed, gives_hint=definition.gives_hint)
+    baseline = compute_baseline(parts.train)
+    trees = compile_trees(from_booster(fitted.booster, baseline), fitted.calibration, fitted.caps)
+    score = np.zeros(0)
+    if len(parts.test):
+        score = predict_probability(fitted, parts.test.rows)
+    return LearnedHead(
+        definition=definition,
+        parts=parts,
+        fitted=fitted,
+        trees=trees,
+        ranges=compute_ranges(parts.train.rows, fitted.caps),
+        test_score=score,
+        metrics=evaluate(parts.test, score, fitted.threshold, seed),
+    )
+
+
+def compute_baseline(train: Part) -> Rows:
+    """Return the typical case of a good customer, shape `(F,)`; see `model_bundle.trees`."""
+    rows = train.rows[train.is_good]
+    baseline = np.full(rows.shape[1], np.nan, np.float32)
+    for column, feature in enumerate(FEATURES):
+        values = rows[:, column]
+        values = np.sort(values[~np.isnan(values)])
+        if 2 * len(values) <= len(rows):
+            continue
+        if feature.unit in {"code", "flag"}:
+            kinds, counts = np.unique(values, return_counts=True)
+            baseline[column] = kinds[np.argmax(counts)]
+        else:
+            baseline[column] = values[(len(values) - 1) // 2]
+    return baseline
+
+
+def compute_ranges(rows: Rows, caps: Rows) -> list[FeatureRange]:
+    """Return what a part holds of each feature, in order."""
+    ranges = []
+    for column, feature in enumerate(FEATURES):
+        values = rows[:, column]
+        values = values[~np.isnan(values)]
+        cap = float(caps[column]) if np.isfinite(caps[column]) else None
+        high = float(values.max()) if len(values) else None
+        ranges.append(
+            FeatureRange(
+                name=feature.name,
+                low=float(values.min()) if len(values) else None,
+                high=high if high is None or cap is None else min(high, cap),
+                cap=cap,
+                missing_share=1.0 - len(values) / max(len(rows), 1),
+            )
+        )
+    return ranges

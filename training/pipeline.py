@@ -1,0 +1,287 @@
+"""Training on one page: read, label, fit, export, check, write. All effects are here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from features.definitions import FEATURE_NAMES, N_FEATURES, SCHEMA_HASH
+from features.embedding import EMBEDDER
+from features.errors import ConfigError, HemostatError
+from features.model_bundle import (
+    MODEL_FILE,
+    TREES_FILE,
+    Golden,
+    HeadManifest,
+    Manifest,
+    encode_trees,
+)
+from training.bundle_writing import N_GOLDEN_ROWS, make_golden_rows, write_bundle
+from training.evaluation import to_scored_cases
+from training.head_definitions import ABUSE_HEADS
+from training.heads import HeadParameters, predict_probability
+from training.learning import LearnedHead, divide_cases, learn_head
+from training.model_card import CARD_FILE, SkippedHead, write_card
+from training.onnx_export import (
+    Parity,
+    build_model,
+    compare,
+    open_session,
+    require_parity,
+    run_model,
+)
+from training.plots import plot_head
+from training.side_table import LINE_TABLE_FILE, read_line_table
+from training.sources import LearningSource, Progress, keep_product_lines, open_source
+
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "xgboost-cpu")
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What to train on and where to put the bundle.
+
+    Attributes:
+        log: The tenant's event log.
+        out: Folder of bundles.
+        tenant: Whose events; None: the log's only tenant.
+        abuse_from: A simulated log for abuse heads that the tenant's own cannot teach.
+        lines: Side table of an import; None: the one in the log's folder, if it is there.
+        cut_us: When the model is born; None: after 70 % of the log.
+        seed: Seed of everything random.
+        parameters: How heads are fitted.
+    """
+
+    log: Path
+    out: Path
+    tenant: str | None = None
+    abuse_from: Path | None = None
+    lines: Path | None = None
+    cut_us: int | None = None
+    seed: int = 7
+    parameters: HeadParameters = field(default_factory=HeadParameters)
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What came of it.
+
+    Attributes:
+        folder: The bundle.
+        manifest: What it says of itself.
+        parities: The graph against XGBoost, per head.
+        skipped: Heads that could not be learned, and why.
+        n_read: Rows of the tenant's log.
+        n_rejected: Rows that the acceptance rules refused.
+        n_repeated: Rows that told an event again.
+    """
+
+    folder: Path
+    manifest: Manifest
+    parities: list[Parity]
+    skipped: list[SkippedHead]
+    n_read: int
+    n_rejected: int
+    n_repeated: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Learned:
+    """A head and where its labels come from."""
+
+    head: LearnedHead
+    label_source: str
+
+    @property
+    def name(self) -> str:
+        return self.head.definition.name
+
+
+def train_bundle(
+    options: TrainingOptions,
+    *,
+    now: Callable[[], datetime],
+    progress: Progress = lambda _step, _done, _total: None,
+) -> TrainingResult:
+    """Train all heads that the logs can teach, and write one bundle.
+
+    Args:
+        options: What and where.
+        now: The clock; stamps `created_at`, which is not part of the version.
+        progress: Told how far it is.
+
+    Raises:
+        HemostatError: A log cannot be read, no head can be learned, or the graph does
+            not equal XGBoost; then nothing was written.
+    """
+    sources = _open_sources(options, progress)
+    own = sources[0]
+    learned, skipped = _learn_all(sources, options, progress)
+    progress("export", 0, 1)
+    trees = {one.name: one.head.trees for one in learned}
+    model = build_model(trees, N_FEATURES)
+    session = open_session(model)
+    parities = []
+    for one in learned:
+        rows = _choose_parity_rows(one.head)
+        found = run_model(session, rows)[one.name]
+        expected = predict_probability(one.head.fitted, rows)
+        parities.append(compare(one.name, found, expected, one.head.fitted.threshold))
+        require_parity(parities[-1])
+    golden = _make_golden(learned, options.seed)
+    draft = Manifest(
+        version="",
+        created_at=now().astimezone(UTC).isoformat(timespec="seconds"),
+        tenant=own.events.tenant,
+        schema_hash=SCHEMA_HASH,
+        schema=list(FEATURE_NAMES),
+        embedder=EMBEDDER,
+        heads=[_describe(one, options.parameters) for one in learned],
+        golden=_to_golden(golden, run_model(session, golden)),
+        files={},
+        log_created_by=own.created_by,
+        log_incarnation=own.incarnation,
+        simulated_log_incarnation=sources[1].incarnation if len(sources) > 1 else "",
+        seed=options.seed,
+        libraries={name: metadata.version(name) for name in _LIBRARIES},
+    )
+    files = {
+        MODEL_FILE: model,
+        TREES_FILE: encode_trees(trees),
+        CARD_FILE: write_card(draft, skipped).encode(),
+        **_plot_all(learned, own.events.tenant),
+    }
+    folder, manifest = write_bundle(options.out, draft, files)
+    progress("export", 1, 1)
+    return TrainingResult(
+        folder=folder,
+        manifest=manifest,
+        parities=parities,
+        skipped=skipped,
+        n_read=own.events.n_read,
+        n_rejected=own.events.n_rejected,
+        n_repeated=own.events.n_repeated,
+    )
+
+
+def _open_sources(options: TrainingOptions, progress: Progress) -> list[LearningSource]:
+    """Return the tenant's source and, if it lacks verdicts, the simulated one."""
+    own = open_source(options.log, progress, tenant=options.tenant, cut_us=options.cut_us)
+    lines = options.lines
+    if lines is None and (options.log / LINE_TABLE_FILE).is_file():
+        lines = options.log / LINE_TABLE_FILE
+    if lines is not None:
+        own = keep_product_lines(own, read_line_table(lines))
+    if options.abuse_from is None:
+        return [own]
+    if any(head.target == "abuse" for head in own.heads):
+        raise ConfigError(
+            "the tenant's log has verdicts of its own",
+            field="--abuse-from",
+            value=str(options.abuse_from),
+            expectation="a log without `label_set` events beside it",
+            fix="leave the option out: the abuse heads are learned from the log itself",
+        )
+    simulated = open_source(
+        options.abuse_from, progress, heads=ABUSE_HEADS, label_source="simulated"
+    )
+    return [own, simulated]
+
+
+def _learn_all(
+    sources: Sequence[LearningSource], options: TrainingOptions, progress: Progress
+) -> tuple[list[_Learned], list[SkippedHead]]:
+    """Return the heads that could be learned, and those that could not."""
+    tasks = [(source, definition) for source in sources for definition in source.heads]
+    learned: list[_Learned] = []
+    skipped: list[SkippedHead] = []
+    for n_done, (source, definition) in enumerate(tasks):
+        progress(f"fit {definition.name}", n_done, len(tasks))
+        cases = source.cases.cases[definition.call]
+        parts = divide_cases(
+            definition,
+            cases,
+            source.cases.facts,
+            source.cut_us,
+            source.cases.end_us,
+            options.seed,
+        )
+        try:
+            head = learn_head(definition, parts, options.parameters, options.seed)
+        except HemostatError as error:
+            skipped.append(SkippedHead(definition.name, f"{error.message} ({error.value})"))
+            continue
+        learned.append(_Learned(head, source.label_source))
+    progress("fit", len(tasks), len(tasks))
+    if not learned:
+        raise HemostatError(
+            "no head can be learned from this log",
+            field="LOG",
+            value="; ".join(f"{one.name}: {one.reason}" for one in skipped),
+            expectation="enough cases with an outcome before the cut",
+            fix="use a longer log, or a later --cut",
+        )
+    return learned, skipped
+
+
+def _choose_parity_rows(head: LearnedHead) -> npt.NDArray[np.float32]:
+    """Return the whole test split; a log without one is checked on its training cases."""
+    return head.parts.test_rows if len(head.parts.test_rows) else head.parts.train.rows
+
+
+def _make_golden(learned: Sequence[_Learned], seed: int) -> npt.NDArray[np.float32]:
+    n_each = -(-N_GOLDEN_ROWS // len(learned))
+    return np.concatenate(
+        [
+            make_golden_rows(one.head.parts.train.rows, n_each, seed + place)
+            for place, one in enumerate(learned)
+        ]
+    )
+
+
+def _to_golden(
+    rows: npt.NDArray[np.float32], outputs: dict[str, npt.NDArray[np.float32]]
+) -> Golden:
+    return Golden(
+        rows=[[None if np.isnan(value) else value for value in row] for row in rows.tolist()],
+        outputs={name: values.tolist() for name, values in outputs.items()},
+    )
+
+
+def _describe(one: _Learned, parameters: HeadParameters) -> HeadManifest:
+    head = one.head
+    definition, fitted, train = head.definition, head.fitted, head.parts.train
+    return HeadManifest(
+        target=definition.target,
+        call=definition.call.name.lower(),
+        label_source=one.label_source,
+        label=definition.label,
+        horizon_days=definition.horizon_days,
+        verify_threshold=fitted.threshold,
+        false_alarm_target=parameters.false_alarm_target if definition.gives_hint else None,
+        n_trees=head.trees.n_trees,
+        n_train=sum(train.count_classes()),
+        n_train_positive=train.count_classes()[1],
+        calibration=fitted.calibration,
+        window=head.parts.split.window,
+        ranges=head.ranges,
+        metrics=head.metrics,
+    )
+
+
+def _plot_all(learned: Sequence[_Learned], tenant: str) -> dict[str, bytes]:
+    plots = {}
+    for one in learned:
+        head = one.head
+        if head.metrics is None:
+            continue
+        title = f"{one.name}, {tenant}, {one.label_source} labels, {head.metrics.n:,} later cases"
+        cases = to_scored_cases(head.parts.test, head.test_score)
+        plots[f"report/{one.name}.png"] = plot_head(title, cases)
+    return plots
