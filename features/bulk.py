@@ -17,7 +17,7 @@ from features.compiled import array_of, compiled, float32_2d, int8_1d, int64_1d,
 from features.definitions import N_FEATURES
 from features.fold import fold_row
 from features.fold_rows import FOLD_ROW_DTYPE
-from features.keys import ENTITY_KEY_SIZE
+from features.keys import ENTITY_KEY_SIZE, N_SHARDS
 from features.plan import N_FACTS, N_SUM_COLUMNS, N_SUM_ROWS, PLAN_RATIOS, PLAN_SOURCES
 from features.record import RECORD_DTYPE, new_records
 from features.request_rows import REQUEST_ROW_DTYPE
@@ -81,10 +81,14 @@ def _walk_history(
         fill_row(record, state, request, ratios, sources, sums, facts, out[i])
 
 
-def _find_first_tellings(event_keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """Return which rows tell their event for the first time, in the order given."""
-    is_first = np.zeros(len(event_keys), np.bool_)
-    is_first[np.unique(event_keys, return_index=True)[1]] = True
+def _find_first_tellings(
+    event_keys: npt.NDArray[np.uint64], shards: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.bool_]:
+    """Return which rows tell their event for the first time in their shard, as the stream does."""
+    order = np.lexsort((shards, event_keys))  # Stable: ties stay in the order given.
+    keys, places = event_keys[order], shards[order]
+    is_first = np.ones(len(order), np.bool_)
+    is_first[order[1:]] = (keys[1:] != keys[:-1]) | (places[1:] != places[:-1])
     return is_first
 
 
@@ -116,7 +120,8 @@ def compute_vectors_at(
     row_owner, request_owner = owners[: len(rows)].copy(), owners[len(rows) :].copy()
     request_owner[is_guest] = np.iinfo(np.int64).max  # Guests own no events and come last.
     by_ingest = np.argsort(rows["ingest_time_us"], kind="stable")
-    by_ingest = by_ingest[_find_first_tellings(rows["event_key"][by_ingest])]
+    shards = (row_keys[by_ingest, 0] & (N_SHARDS - 1)).astype(np.uint8)
+    by_ingest = by_ingest[_find_first_tellings(rows["event_key"][by_ingest], shards)]
     row_order = by_ingest[np.argsort(row_owner[by_ingest], kind="stable")]
     request_order = np.lexsort((requests["time_us"], request_owner))
     states = np.where(is_guest, STATE_GUEST, STATE_NEW).astype(np.int8)

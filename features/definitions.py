@@ -38,7 +38,14 @@ def _define_windowed() -> Iterator[FeatureDefinition]:
         ("order_value", "order_value", "minor", _ORDERED, "Value ordered", "下单金额"),
         ("return_count", "return_count", "1", _RETURNED, "Items returned", "退货件数"),
         ("return_value", "return_value", "minor", _RETURNED, "Value returned", "退货金额"),
-        ("cancel_count", "cancel_count", "1", _CANCELLED, "Cancellations", "取消次数"),
+        (
+            "cancel_count",
+            "cancel_count",
+            "1",
+            _CANCELLED,
+            "Cancellations by the customer",
+            "客户取消次数",
+        ),
     )
     rates: tuple[tuple[str, str, str, tuple[str, ...], str, str], ...] = (
         ("return_rate", "return_count", "order_line_count", (*_ORDERED, *_RETURNED),
@@ -46,7 +53,7 @@ def _define_windowed() -> Iterator[FeatureDefinition]:
         ("return_value_rate", "return_value", "order_value", (*_ORDERED, *_RETURNED),
          "Value returned per value ordered", "退货金额占比"),
         ("cancel_rate", "cancel_count", "order_count", (*_ORDERED, *_CANCELLED),
-         "Cancellations per order", "取消率"),
+         "Cancellations by the customer per order", "客户取消率"),
     )  # fmt: skip
     for window in (*WINDOWS, LIFETIME):
         for what, counter, unit, events, text, text_zh in counters:
@@ -125,7 +132,7 @@ def _history(
 
 _HISTORY = (
     _history("net_value_365d_minor", (*_ORDERED, *_RETURNED, *_CANCELLED), _A.NET_VALUE, "minor",
-             "Ordered minus returned minus cancelled value, 365d (RFM monetary)",
+             "Ordered minus returned minus cancelled value (by whomever), 365d (RFM monetary)",
              "净消费额（365天）", window=WINDOWS[3], default="0"),
     _history("tenure_lifetime_days", _ORDERED, _A.DAYS_SINCE_FIRST_ORDER, "days",
              "Time since the first order", "首单至今天数"),
@@ -216,7 +223,7 @@ _REQUEST = (
     _request("request_reason_code", _A.REQUEST_REASON_CODE, "code", "Reason code", "原因代码",
              _REASONED),
     _request("request_has_reason_text", _A.REQUEST_HAS_REASON_TEXT, "flag",
-             "The reason came with a text", "是否填写文字理由", _REASONED),
+             "The reason came with a text (of letters or digits)", "是否填写文字理由", _REASONED),
     _request("request_stage", _A.REQUEST_STAGE, "code", "Stage of the order", "订单阶段",
              (Call.CANCELLATION,)),
     _request("request_delay_hours", _A.REQUEST_DELAY, "hours", "Delay of the promise so far",

@@ -26,6 +26,7 @@ from features.record import (
     N_DAILY,
     N_ORDERS,
     N_RETURNS,
+    N_RETURNS_READ,
     N_WEEKLY,
     RECORD_DTYPE,
     WEEKLY_HOP_US,
@@ -163,6 +164,17 @@ def _fold_return_totals(record: Any, row: Any) -> None:
 
 
 @inlined
+def _insert_embedding(record: Any, row: Any, place: int) -> None:
+    """Keep the embedding in step with the ring, as far as features read it."""
+    for i in range(N_RETURNS_READ - 1, place, -1):
+        for k in range(DIM):
+            record["return_embedding"][i, k] = record["return_embedding"][i - 1, k]
+    if place < N_RETURNS_READ:
+        for k in range(DIM):
+            record["return_embedding"][place, k] = row["embedding"][k]
+
+
+@inlined
 def _fold_return(record: Any, row: Any) -> None:
     time_us, key = row["event_time_us"], row["event_key"]
     _fold_return_totals(record, row)
@@ -174,20 +186,15 @@ def _fold_return(record: Any, row: Any) -> None:
         record["return_key"][i] = record["return_key"][i - 1]
         record["return_value"][i] = record["return_value"][i - 1]
         record["return_hold_s"][i] = record["return_hold_s"][i - 1]
-        record["return_flags"][i] = record["return_flags"][i - 1]
-        record["return_reason_code"][i] = record["return_reason_code"][i - 1]
-        record["return_channel"][i] = record["return_channel"][i - 1]
-        for k in range(DIM):
-            record["return_embedding"][i, k] = record["return_embedding"][i - 1, k]
+        record["return_code"][i] = record["return_code"][i - 1]
     record["return_us"][place] = time_us
     record["return_key"][place] = key
     record["return_value"][place] = row["value_minor"]
     record["return_hold_s"][place] = row["hold_s"]
-    record["return_flags"][place] = row["flags"]
-    record["return_reason_code"][place] = row["reason_code"]
-    record["return_channel"][place] = row["channel"]
-    for k in range(DIM):
-        record["return_embedding"][place, k] = row["embedding"][k]
+    record["return_code"][place] = (
+        int(row["flags"]) | int(row["reason_code"]) << 16 | int(row["channel"]) << 24
+    )
+    _insert_embedding(record, row, place)
 
 
 @inlined
@@ -215,9 +222,10 @@ def fold_row(record: Any, row: Any) -> None:
         _fold_return(record, row)
     elif kind == _CANCEL_REQUESTED:
         _fold_cancel_request(record, row)
-    elif kind == _ORDER_CANCELLED and flags & _IS_BY_CUSTOMER:
-        _add_windowed(record, row["event_time_us"], _CANCEL_COUNT, 1)
+    elif kind == _ORDER_CANCELLED:
         _add_windowed(record, row["event_time_us"], _CANCEL_VALUE, row["value_minor"])
+        if flags & _IS_BY_CUSTOMER:
+            _add_windowed(record, row["event_time_us"], _CANCEL_COUNT, 1)
     elif kind == _ORDER_KEPT:
         record["lifetime"][_ORDER_KEPT_COUNT] += 1
         if flags & _IS_OFFER_TAKEN:

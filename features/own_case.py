@@ -134,7 +134,7 @@ def subtract_own_order(record: Any, place: int, now_us: int, sums: npt.NDArray[n
 @inlined
 def subtract_own_return(record: Any, place: int, now_us: int, sums: npt.NDArray[np.int64]) -> None:
     """Take the return at `place` of the ring out of the sums."""
-    time_us, flags = record["return_us"][place], record["return_flags"][place]
+    time_us, flags = record["return_us"][place], record["return_code"][place]
     _subtract_windowed(sums, now_us, time_us, _RETURN_COUNT, 1)
     _subtract_windowed(sums, now_us, time_us, _RETURN_VALUE, record["return_value"][place])
     if flags & _IS_NO_RECEIPT:

@@ -22,7 +22,7 @@ from features.compiled import compiled, int64, int64_1d, uint64_1d, uint64_1d_re
 from features.embedding import DIM
 from features.errors import SchemaMismatchError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 DAY_US = 86_400_000_000
 DAILY_HOP_US = DAY_US
@@ -41,7 +41,11 @@ COUNTERS = (
     "cancel_count",
     "cancel_value",
 )
-"""Counters kept per time bucket and for life; values in minor units."""
+"""Counters kept per time bucket and for life; values in minor units.
+
+`cancel_count` counts the customer's own cancellations, `cancel_value` everybody's:
+an order that the retailer cancelled says nothing of the customer, but is no sale.
+"""
 
 LIFETIME_COUNTERS = (
     *COUNTERS,
@@ -59,8 +63,11 @@ N_CHANNELS = 16
 N_FIRST = 2
 N_ORDERS = 8
 N_CANCEL_REQUESTS = 4
-# One more than the 16 that features look at: the case itself may be among them.
-N_RETURNS = 17
+# Features look at 16 returns; one more, since the case itself may be among them.
+N_RETURNS_READ = 17
+# More are remembered without their embedding: a case is found among them and taken
+# out again, even when a whole basket comes back in one minute (46 on real data).
+N_RETURNS = 64
 
 RECORD_DTYPE = np.dtype(
     [
@@ -88,10 +95,8 @@ RECORD_DTYPE = np.dtype(
         ("return_key", "<u8", (N_RETURNS,)),
         ("return_value", "<i8", (N_RETURNS,)),
         ("return_hold_s", "<i8", (N_RETURNS,)),
-        ("return_flags", "<i8", (N_RETURNS,)),
-        ("return_reason_code", "<i8", (N_RETURNS,)),
-        ("return_channel", "<i8", (N_RETURNS,)),
-        ("return_embedding", "i1", (N_RETURNS, DIM)),
+        ("return_code", "<i8", (N_RETURNS,)),  # flags | reason code << 16 | channel << 24
+        ("return_embedding", "i1", (N_RETURNS_READ, DIM)),
     ]
 )
 """One customer's record in memory; times in microseconds UTC, money in minor units."""

@@ -5,7 +5,7 @@ evaluated at read time (a window keeps moving when nothing happens), in double
 precision, and cast to float32 at the end. The case's own event is taken out
 again wherever the record has counted it, so a case never counts itself, whether
 its event was published before or after the call. This holds as long as the event
-is among the customer's 8 newest orders, 4 newest cancel requests or 17 newest
+is among the customer's 8 newest orders, 4 newest cancel requests or 64 newest
 returns: a call belongs to its moment.
 """
 

@@ -12,7 +12,7 @@ from features.definition import Aggregation
 from features.embedding import DIM
 from features.fold_rows import FoldFlag
 from features.own_case import LIFETIME_ROW
-from features.record import DAY_US, LIFETIME_COUNTERS, N_CHANNELS, N_RETURNS
+from features.record import DAY_US, LIFETIME_COUNTERS, N_CHANNELS, N_RETURNS_READ
 from features.request_rows import RequestFlag
 
 _SINCE_FIRST_ORDER = int(Aggregation.DAYS_SINCE_FIRST_ORDER)
@@ -61,13 +61,13 @@ def _scan_holds(record: Any, own: int, facts: npt.NDArray[np.float64]) -> None:
     total = 0.0
     last = np.nan
     n_seen = 0
-    for i in range(N_RETURNS):
-        if record["return_key"][i] == np.uint64(0) or n_seen == N_RETURNS - 1:
+    for i in range(N_RETURNS_READ):
+        if record["return_key"][i] == np.uint64(0) or n_seen == N_RETURNS_READ - 1:
             break
         if i == own:
             continue
         n_seen += 1
-        flags = record["return_flags"][i]
+        flags = record["return_code"][i]
         if flags & _HAS_HOLD == 0:
             continue
         hold_days = float(record["return_hold_s"][i]) / _DAY_S
@@ -90,13 +90,13 @@ def _compute_hold_std(record: Any, own: int, n: int, mean: float) -> float:
         return np.nan
     squares = 0.0
     n_seen = 0
-    for i in range(N_RETURNS):
-        if record["return_key"][i] == np.uint64(0) or n_seen == N_RETURNS - 1:
+    for i in range(N_RETURNS_READ):
+        if record["return_key"][i] == np.uint64(0) or n_seen == N_RETURNS_READ - 1:
             break
         if i == own:
             continue
         n_seen += 1
-        if record["return_flags"][i] & _HAS_HOLD:
+        if record["return_code"][i] & _HAS_HOLD:
             deviation = float(record["return_hold_s"][i]) / _DAY_S - mean
             squares += deviation * deviation
     return float(np.sqrt(squares / n))
@@ -121,13 +121,13 @@ def _scan_similarities(record: Any, own: int, request: Any, facts: npt.NDArray[n
     request_norm = _norm(request["embedding"]) if has_text else 0.0
     n = n_seen = 0
     total, greatest = 0.0, -np.inf
-    for i in range(N_RETURNS):
-        if record["return_key"][i] == np.uint64(0) or n_seen == N_RETURNS - 1:
+    for i in range(N_RETURNS_READ):
+        if record["return_key"][i] == np.uint64(0) or n_seen == N_RETURNS_READ - 1:
             break
         if i == own:
             continue
         n_seen += 1
-        if record["return_flags"][i] & _HAS_EMBEDDING == 0:
+        if record["return_code"][i] & _HAS_EMBEDDING == 0:
             continue
         n += 1
         embedding = record["return_embedding"][i]
@@ -155,16 +155,16 @@ def _scan_codes(record: Any, own: int, request: Any, facts: npt.NDArray[np.float
     counts = np.zeros(_N_REASON_CODES, np.int64)
     n = n_cross = n_coded = top = 0
     last_us = 0
-    for i in range(N_RETURNS):
-        if record["return_key"][i] == np.uint64(0) or n == N_RETURNS - 1:
+    for i in range(N_RETURNS_READ):
+        if record["return_key"][i] == np.uint64(0) or n == N_RETURNS_READ - 1:
             break
         if i == own:
             continue
         n += 1
         if n == 1:
             last_us = record["return_us"][i]
-        n_cross += 1 if record["return_flags"][i] & _IS_CROSS else 0
-        code = record["return_reason_code"][i] % _N_REASON_CODES
+        n_cross += 1 if record["return_code"][i] & _IS_CROSS else 0
+        code = (record["return_code"][i] >> 16) % _N_REASON_CODES
         counts[code] += 1
         if code != 0:
             n_coded += 1
@@ -194,7 +194,7 @@ def _fill_order_times(record: Any, own: int, now_us: int, facts: npt.NDArray[np.
 def _count_channels(counts: npt.NDArray[np.int64], own_channel: int) -> int:
     """Return how many channels remain when one event on `own_channel` (-1: none) is taken out."""
     n = 0
-    for channel in range(N_CHANNELS):
+    for channel in range(1, N_CHANNELS):  # 0: the event names no channel.
         if counts[channel] > (1 if channel == own_channel else 0):
             n += 1
     return n
@@ -206,14 +206,15 @@ def _fill_channels(
 ) -> None:
     """Find distinct channels, and whether orders on the request's channel are known."""
     own_order = record["order_channel"][own[0]] if own[0] >= 0 else -1
-    own_return = record["return_channel"][own[1]] if own[1] >= 0 else -1
+    own_return = (record["return_code"][own[1]] >> 24) if own[1] >= 0 else -1
     n_ordered = _count_channels(record["order_channel_count"], own_order)
     facts[_ORDER_CHANNEL_COUNT] = n_ordered
     facts[_RETURN_CHANNEL_COUNT] = _count_channels(record["return_channel_count"], own_return)
     asked = int(request["channel"]) % N_CHANNELS
     n_asked = record["order_channel_count"][asked] - (1 if own_order == asked else 0)
+    n_unnamed = record["order_channel_count"][0] - (1 if own_order == 0 else 0)
     facts[_IS_CHANNEL_KNOWN] = np.nan
-    if n_ordered:
+    if n_ordered + n_unnamed > 0:
         facts[_IS_CHANNEL_KNOWN] = 1.0 if n_asked > 0 else 0.0
 
 

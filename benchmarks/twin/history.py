@@ -46,8 +46,7 @@ def iterate_windowed() -> Iterator[str]:
         yield _count_in(
             *window,
             "cancel",
-            "count_if(is_by_customer) AS cancels, "
-            "sum(value) FILTER (is_by_customer) AS cancel_value",
+            "count_if(is_by_customer) AS cancels, sum(value) AS cancel_value",
         )
         name = window[0]
         yield f"""

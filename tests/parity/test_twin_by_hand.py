@@ -88,7 +88,7 @@ def test_counts_values_and_rates_are_those_of_the_window(tmp_path: Path) -> None
     assert got["return_value_rate_30d"] == pytest.approx(60 / 900)
     assert got["cancel_count_30d"] == 1
     assert got["cancel_rate_30d"] == 0.5
-    assert got["net_value_365d_minor"] == 900 - 60 - 21
+    assert got["net_value_365d_minor"] == 900 - 60 - 21 - 21  # Whoever cancelled, it is no sale.
     assert got["tenure_lifetime_days"] == 23
     assert got["order_recency_lifetime_days"] == 3
     assert got["request_value_to_order_mean_lifetime"] == pytest.approx(600 / 450)
