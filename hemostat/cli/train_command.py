@@ -1,0 +1,301 @@
+"""`hemostat train`: event logs to a model bundle, with the figures that it was measured by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hemostat.cli.output import Column, JsonOption, Output, Table
+
+if TYPE_CHECKING:
+    from features.model_bundle import HeadManifest, HeadMetrics
+    from training.pipeline import TrainingResult
+
+app = typer.Typer()
+
+
+@dataclass(frozen=True, slots=True)
+class HeadReport:
+    """One head: how much taught it, how it did on later cases, and its graph's parity.
+
+    Attributes:
+        head: Name, `<target>__<call>`.
+        label_source: `tenant` or `simulated`.
+        n_train: Cases learned from.
+        n_train_positive: Positive ones among them.
+        n_trees: Trees kept.
+        verify_threshold: Where the hint becomes `VERIFY`; None: no hint.
+        metrics: Figures on later cases; None: too few of them.
+        parity_rows: Rows on which graph and XGBoost were compared.
+        parity_max_difference: Largest difference of a probability.
+        parity_changed_hints: Rows with another hint.
+    """
+
+    head: str
+    label_source: str
+    n_train: int
+    n_train_positive: int
+    n_trees: int
+    verify_threshold: float | None
+    metrics: HeadMetrics | None
+    parity_rows: int
+    parity_max_difference: float
+    parity_changed_hints: int
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedReport:
+    """A head that could not be learned, and why."""
+
+    head: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainReport:
+    """What `hemostat train` did.
+
+    Attributes:
+        bundle: The bundle's folder; the link `current` beside it names it.
+        version: Hash of its content.
+        tenant: Whose cases it scores.
+        n_events: Rows read of the tenant's log.
+        n_rejected: Rows that the acceptance rules refused.
+        n_repeated: Rows that told an event again.
+        heads: What was learned.
+        skipped: What was not.
+    """
+
+    bundle: Path
+    version: str
+    tenant: str
+    n_events: int
+    n_rejected: int
+    n_repeated: int
+    heads: tuple[HeadReport, ...]
+    skipped: tuple[SkippedReport, ...]
+
+
+@app.command("train")
+def train(
+    log: Annotated[Path, typer.Argument(help="The tenant's event log.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of bundles; the new one becomes its `current`.")
+    ],
+    tenant: Annotated[
+        str | None, typer.Option(help="Whose events; without it, the log's only tenant.")
+    ] = None,
+    abuse_from: Annotated[
+        Path | None,
+        typer.Option(help="A simulated log: abuse heads for a tenant without verdicts, in shadow."),
+    ] = None,
+    lines: Annotated[
+        Path | None,
+        typer.Option(help="Side table of `import online-retail`; default: the one in the log."),
+    ] = None,
+    cut: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Day (UTC) on which the model is born; default: after 70 % of the log.",
+        ),
+    ] = None,
+    false_alarms: Annotated[
+        float,
+        typer.Option(min=0.0, max=0.5, help="Share of good customers' cases that may be flagged."),
+    ] = 0.01,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 7,
+    as_json: JsonOption = False,
+) -> None:
+    """Train on an event log and write a model bundle: graph, manifest, model card, plots.
+
+    The model is born at the cut: it learns from outcomes known by then and is measured on the
+    cases after it. Nothing is written unless the ONNX graph equals XGBoost. Equal logs, options
+    and library versions give an equal bundle.
+    """
+    from training.heads import HeadParameters
+    from training.pipeline import TrainingOptions, train_bundle
+
+    output = Output(as_json)
+    options = TrainingOptions(
+        log=log,
+        out=out,
+        tenant=tenant,
+        abuse_from=abuse_from,
+        lines=lines,
+        cut_us=None if cut is None else int(cut.replace(tzinfo=UTC).timestamp()) * 1_000_000,
+        seed=seed,
+        parameters=HeadParameters(false_alarm_target=false_alarms),
+    )
+    with _show_progress(output) as tell:
+        result = train_bundle(options, now=lambda: datetime.now(UTC), progress=tell)
+    report = _build_report(result)
+    output.show(report, _draw(report, result), text=_tell_next(report, out))
+
+
+def _build_report(result: TrainingResult) -> TrainReport:
+    manifest = result.manifest
+    return TrainReport(
+        bundle=result.folder,
+        version=manifest.version,
+        tenant=manifest.tenant,
+        n_events=result.n_read,
+        n_rejected=result.n_rejected,
+        n_repeated=result.n_repeated,
+        heads=tuple(
+            HeadReport(
+                head=head.name,
+                label_source=head.label_source,
+                n_train=head.n_train,
+                n_train_positive=head.n_train_positive,
+                n_trees=head.n_trees,
+                verify_threshold=head.verify_threshold,
+                metrics=head.metrics,
+                parity_rows=parity.n_rows,
+                parity_max_difference=parity.max_difference,
+                parity_changed_hints=parity.n_changed_hints,
+            )
+            for head, parity in zip(manifest.heads, result.parities, strict=True)
+        ),
+        skipped=tuple(SkippedReport(one.name, one.reason) for one in result.skipped),
+    )
+
+
+@contextmanager
+def _show_progress(output: Output) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield what training tells where it stands; one bar per step on stderr."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    bars = Progress(
+        TextColumn("{task.description:<40}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=output.make_progress_console(),
+        transient=True,
+    )
+    task = bars.add_task("", total=None)
+
+    def tell(step: str, n_done: int, n_total: int) -> None:
+        bars.update(task, description=step, completed=n_done, total=n_total or None)
+
+    with bars:
+        yield tell
+
+
+def _draw(report: TrainReport, result: TrainingResult) -> list[Table]:
+    heads = result.manifest.heads
+    tables = [_draw_figures(report, heads), _draw_parities(report, heads)]
+    hints = tuple(_draw_hint(head) for head in report.heads if head.verify_threshold is not None)
+    if hints:
+        tables.append(
+            Table(
+                title="Hints",
+                columns=(
+                    Column("head"),
+                    Column("VERIFY from", "right"),
+                    Column("good customers' cases flagged", "right"),
+                    Column("abuse flagged", "right"),
+                ),
+                rows=hints,
+                caption="on later cases; good: never confirmed to abuse",
+            )
+        )
+    if report.skipped:
+        tables.append(
+            Table(
+                title="Not learned",
+                columns=(Column("head"), Column("why")),
+                rows=tuple((one.head, one.reason) for one in report.skipped),
+            )
+        )
+    return tables
+
+
+def _draw_figures(report: TrainReport, heads: list[HeadManifest]) -> Table:
+    return Table(
+        title=f"Heads of {report.tenant}, measured on cases after the cut",
+        columns=(
+            Column("head"),
+            Column("prevalence", "right"),
+            Column("PR-AUC", "right"),
+            Column("ROC-AUC", "right"),
+            Column("Brier", "right"),
+            Column("ECE", "right"),
+        ),
+        rows=tuple(_draw_metrics(head) for head in heads),
+        caption="in brackets: 95 % bounds, resampling customers; ECE: calibration error",
+    )
+
+
+def _draw_metrics(head: HeadManifest) -> tuple[str, ...]:
+    from training.model_card import show_interval
+
+    metrics = head.metrics
+    if metrics is None:
+        return (head.name, "too few", "-", "-", "-", "-")
+    return (
+        head.name,
+        f"{metrics.prevalence:.4f}",
+        show_interval(metrics.pr_auc),
+        show_interval(metrics.roc_auc),
+        f"{metrics.brier:.4f}",
+        f"{metrics.calibration_error:.4f}",
+    )
+
+
+def _draw_parities(report: TrainReport, heads: list[HeadManifest]) -> Table:
+    return Table(
+        title="What they were learned from, and the ONNX graph against XGBoost",
+        columns=(
+            Column("head"),
+            Column("labels"),
+            Column("train (positive)", "right"),
+            Column("test (positive)", "right"),
+            Column("trees", "right"),
+            Column("compared", "right"),
+            Column("largest diff.", "right"),
+            Column("hints changed", "right"),
+        ),
+        rows=tuple(_draw_parity(*pair) for pair in zip(report.heads, heads, strict=True)),
+    )
+
+
+def _draw_parity(head: HeadReport, described: HeadManifest) -> tuple[str, ...]:
+    metrics = described.metrics
+    return (
+        head.head,
+        head.label_source,
+        f"{head.n_train:,} ({head.n_train_positive:,})",
+        "-" if metrics is None else f"{metrics.n:,} ({metrics.n_positive:,})",
+        str(head.n_trees),
+        f"{head.parity_rows:,}",
+        f"{head.parity_max_difference:.1e}",
+        str(head.parity_changed_hints),
+    )
+
+
+def _draw_hint(head: HeadReport) -> tuple[str, ...]:
+    alarms = head.metrics.false_alarm_rate if head.metrics else None
+    recall = head.metrics.recall if head.metrics else None
+    return (
+        head.head,
+        f"{head.verify_threshold:.4f}",
+        "-" if alarms is None else f"{alarms:.1%}",
+        "-" if recall is None else f"{recall:.1%}",
+    )
+
+
+def _tell_next(report: TrainReport, out: Path) -> str:
+    return "\n".join(
+        [
+            f"Bundle: {report.bundle} (model card and plots inside)",
+            f"Next: hemostat serve --bundle {out} --store STORE",
+        ]
+    )
