@@ -106,7 +106,7 @@ HONEST_TYPES: Final = (
 
 ABUSIVE_TYPES: Final = (
     AgentType(
-        name="wardrober", share=0.0110, wear=0.72, orders_per_year=10.0, dissatisfaction=1.1,
+        name="wardrober", share=0.0100, wear=0.72, orders_per_year=10.0, dissatisfaction=1.1,
         lateness=0.25,
     ),
     AgentType(
@@ -117,12 +117,12 @@ ABUSIVE_TYPES: Final = (
         writes=0.45, repeats_words=0.85, dissatisfaction=1.3,
     ),
     AgentType(
-        name="receipt-less refunder", share=0.0060, receiptless=0.92, walk_ins_per_year=7.0,
+        name="receipt-less refunder", share=0.0055, receiptless=0.92, walk_ins_per_year=7.0,
         store_share=0.35, gift_card=0.5, orders_per_year=4.5, keeps_receipts=0.7,
         shows_member_card=0.7,
     ),
     AgentType(
-        name="claimant", share=0.0095, empty_box=0.66, orders_per_year=10.0, asks_policy=0.12,
+        name="claimant", share=0.0088, empty_box=0.66, orders_per_year=10.0, asks_policy=0.12,
     ),
     AgentType(
         name="arbitrageur", share=0.0042, arbitrage=0.85, coupon_love=0.8, store_share=0.3,

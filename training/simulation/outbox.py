@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
 from features.log import structs
@@ -30,8 +29,8 @@ _MARKETPLACE_FACTOR: Final = 10.0
 class EventSink(Protocol):
     """What a simulation writes to; `features.log.writer.EventLogWriter` is one."""
 
-    def append_structs(self, events: Iterable[Any]) -> object:
-        """Append events; called with batches in order of ingest time."""
+    def append_structs(self, events: list[Any]) -> object:
+        """Append events; called with batches in order of ingest time, which it may keep."""
         ...
 
 

@@ -23,7 +23,9 @@ from training.simulation.world import World
 _HOLD_MEDIAN_DAYS: Final[dict[Cause, float]] = {
     Cause.STOLEN: 2.5,
     Cause.NOT_RECEIVED_CLAIM: 3.0,
-    Cause.MIXUP: 2.0,
+    Cause.MIXUP: 3.0,
+    Cause.EMPTY_BOX: 4.0,
+    Cause.SWAP: 4.0,
     Cause.DAMAGED: 1.5,
     Cause.DEFECT: 7.0,
     Cause.SIZE: 5.0,

@@ -24,7 +24,7 @@ from training.simulation.randomness import KeyedRandom, accumulate_weights
 from training.simulation.return_story import ReturnStory
 from training.simulation.returning import plan_returns
 from training.simulation.stage import CaseCounts, Stage
-from training.simulation.truth import TruthWriter
+from training.simulation.truth import TruthSink
 from training.simulation.walk_in import plan_walk_ins
 from training.simulation.world import World
 
@@ -62,7 +62,7 @@ class SimulationSummary:
 def simulate(
     config: SimulationConfig,
     sink: EventSink,
-    truth: TruthWriter | None = None,
+    truth: TruthSink | None = None,
     on_progress: ProgressCallback | None = None,
 ) -> SimulationSummary:
     """Tell the facts of a simulated shop to a sink and return what was told.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from training.simulation.outbox import Outbox
-from training.simulation.truth import Truth, TruthWriter
+from training.simulation.truth import Truth, TruthSink
 from training.simulation.world import World
 
 
@@ -38,7 +38,7 @@ class Stage:
         counts: Cases so far, by call.
     """
 
-    def __init__(self, world: World, outbox: Outbox, truth: TruthWriter | None) -> None:
+    def __init__(self, world: World, outbox: Outbox, truth: TruthSink | None) -> None:
         self.world = world
         self.outbox = outbox
         self.counts: dict[str, CaseCounts] = {}

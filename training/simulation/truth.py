@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -50,6 +50,14 @@ class Truth(NamedTuple):
     driver: str
     kept_by: tuple[str, ...]
     is_checked: bool
+
+
+class TruthSink(Protocol):
+    """What takes the truth of a simulation; `TruthWriter` is one."""
+
+    def add(self, row: Truth) -> None:
+        """Take one case; called in the order in which cases are planned."""
+        ...
 
 
 class TruthWriter:
