@@ -164,7 +164,7 @@ def _run_in_copy(commands: list[str], copy: Path) -> None:
     """Run commands in one shell in a copy of the repository; fail with what it printed."""
     keep_out = shutil.ignore_patterns(".*", "out", "results", "__pycache__", "*.egg-info", "build")
     shutil.copytree(ROOT, copy, ignore=keep_out)
-    script = ["trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT", "set -e -o pipefail"]
+    script = ["trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT", "set -e -o pipefail"]
     for command in commands:
         script += [f"printf '$ %s\\n' {shlex.quote(command)}", command]
     shell = subprocess.Popen(
