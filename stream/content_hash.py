@@ -7,6 +7,7 @@ the protos adds does not change the hashes of events without it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +18,7 @@ import pyarrow as pa
 import xxhash
 
 from features.compiled import compiled, inlined, int64_1d, uint64_1d, void
+from features.log.schema import EVENT_SPEC, FieldSpec, MessageSpec
 
 _NOT_CONTENT = frozenset({"event_id", "tenant", "ingest_time"})
 """Identity, and the log's own stamp, which differs when the same event comes again."""
@@ -86,14 +88,35 @@ def compute_content_hashes(batch: pa.RecordBatch) -> npt.NDArray[np.uint64]:
     with np.errstate(over="ignore"):  # Wrapping is meant; numpy warns of it if the JIT is off.
         for field, column in zip(batch.schema, batch.columns, strict=True):
             if field.name not in _NOT_CONTENT:
-                _add_column(field.name, field.nullable, column, rows, sums)
+                _add_column(field.name, column, rows, sums)
         _finish(sums)
     return sums
 
 
+def _walk_fields(spec: MessageSpec, prefix: str = "") -> Iterator[tuple[str, FieldSpec]]:
+    """Yield every field below a message with its path; members of lists stand under `[]`."""
+    for field in spec.logged_fields:
+        path = prefix + field.name
+        yield path, field
+        if field.message is not None:
+            yield from _walk_fields(
+                field.message, f"{path}[]." if field.is_repeated else f"{path}."
+            )
+
+
+_FIELDS = dict(_walk_fields(EVENT_SPEC))
+
+
+def _blank_defaults(path: str, values: npt.NDArray[np.uint64]) -> None:
+    """Turn the hash of an enum's default name into 0, the number of a proto default."""
+    field = _FIELDS.get(path)
+    if field is not None and field.enum_numbers is not None:
+        default = pa.array([field.default], pa.string())
+        values[values == _hash_strings_of(default)[0]] = 0
+
+
 def _add_column(
     path: str,
-    is_nullable: bool,
     column: pa.Array,
     rows: npt.NDArray[np.int64],
     sums: npt.NDArray[np.uint64],
@@ -103,7 +126,6 @@ def _add_column(
     Args:
         path: Name of the field with its parents', so that equal values of two
             fields differ.
-        is_nullable: A default that is there differs from null, and counts.
         column: Length n.
         rows: Shape `(n,)`: the row of `sums` that each value belongs to.
         sums: Changed in place.
@@ -114,8 +136,9 @@ def _add_column(
         rows = rows[column.is_valid().to_numpy(zero_copy_only=False)]
         column = column.drop_null()
     values = _hash_values(path, column, rows, sums)
-    if is_nullable:
-        values += np.uint64(1)
+    field = _FIELDS.get(path)
+    if path.endswith("[]") or (field is not None and field.is_nullable):
+        values += np.uint64(1)  # A default that is there differs from none, and counts.
     elif not values.all():
         is_said = values != 0
         values, rows = values[is_said], rows[is_said]
@@ -132,10 +155,10 @@ def _hash_values(
     kind = column.type
     if pa.types.is_struct(kind):
         for field, child in zip(kind, column.flatten(), strict=True):
-            _add_column(f"{path}.{field.name}", field.nullable, child, rows, sums)
+            _add_column(f"{path}.{field.name}", child, rows, sums)
         return np.zeros(len(column), np.uint64)
     if pa.types.is_list(kind):
-        elements = _hash_elements(path, kind.value_field.nullable, column.flatten())
+        elements = _hash_elements(path, column.flatten())
         hashes = np.empty(len(column), np.uint64)
         _chain(elements, _from_zero(np.asarray(column.offsets)), hashes)
         return hashes
@@ -144,16 +167,18 @@ def _hash_values(
         places: npt.NDArray[np.int32] = column.indices.to_numpy()
         return of_dictionary[places]
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
-        return _hash_strings_of(column)
+        hashes = _hash_strings_of(column)
+        _blank_defaults(path, hashes)
+        return hashes
     # Integers, booleans and times are all int64.
     numbers = column.cast(pa.float64() if pa.types.is_floating(kind) else pa.int64())
     return np.array(numbers.to_numpy()).view(np.uint64)
 
 
-def _hash_elements(path: str, is_nullable: bool, values: pa.Array) -> npt.NDArray[np.uint64]:
+def _hash_elements(path: str, values: pa.Array) -> npt.NDArray[np.uint64]:
     """Return the hash of each element of all lists, shape `(len(values),)`."""
     sums = np.zeros(len(values), np.uint64)
-    _add_column(f"{path}[]", is_nullable, values, np.arange(len(values), dtype=np.int64), sums)
+    _add_column(f"{path}[]", values, np.arange(len(values), dtype=np.int64), sums)
     return sums
 
 

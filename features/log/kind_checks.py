@@ -160,6 +160,22 @@ class KindChecker:
         for field, child in zip(spec.logged_fields, lines.flatten(), strict=True):
             self._check_field(child, field, path, rows, locate)
         self._check_value(lines, rows, locate)
+        self._check_totals(lines, owners, len(counts))
+
+    def _check_totals(self, lines: pa.StructArray, owners: Rows, n_orders: int) -> None:
+        """Note orders whose lines add up to more than a value may be; sums must stay exact."""
+        quantities = _read(lines.field("quantity")).astype(np.float64)
+        for name in ("unit_price_minor", "unit_discount_minor"):
+            amounts = quantities * _read(lines.field(name))
+            totals = np.bincount(owners, weights=amounts, minlength=n_orders)
+            bad = np.flatnonzero(totals > MAX_VALUE_MINOR)
+            expected = _expect(
+                f"{self._kind}.lines",
+                f"sum of quantity * {name} at most {MAX_VALUE_MINOR}",
+                "amounts are minor units (cents, fen); check quantities and amounts",
+            )
+            shown = [f"a sum of {total:.3g}" for total in totals[bad]]
+            self._collector.reject(self._rows[bad], expected, shown)
 
     def _check_value(
         self, column: pa.StructArray, rows: Rows, locate: Callable[[int, str], str]

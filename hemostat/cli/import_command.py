@@ -104,7 +104,7 @@ def import_online_retail(
     output.show(
         report,
         (_draw_buckets(report), _draw_matchings(report)),
-        text=f"Event log: {out}\nNext: hemostat stream {out} STORE",
+        text=f"Event log: {out}\nNext: hemostat stream {out} --store STORE",
     )
 
 

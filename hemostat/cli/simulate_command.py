@@ -79,7 +79,7 @@ def simulate_command(
     output.show(
         report,
         (_draw_cases(report), _draw_events(report)),
-        text=f"Event log: {out}\nNext: hemostat stream {out} STORE",
+        text=f"Event log: {out}\nNext: hemostat stream {out} --store STORE",
     )
 
 

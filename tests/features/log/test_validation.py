@@ -109,6 +109,12 @@ _FAULTS: dict[str, tuple[Any, RejectionReason, str]] = {
         _BAD,
         "order_placed.lines[2].quantity",
     ),
+    "sum of lines": (
+        _lines(*[{"quantity": 9, "unit_price_minor": 10**12}] * 2), _BAD, "order_placed.lines",
+    ),
+    "sum of discounts": (
+        _lines({"quantity": 10**6, "unit_discount_minor": 10**12}), _BAD, "order_placed.lines",
+    ),
     "discount": (_order(discount_minor=-1), _BAD, "order_placed.discount_minor"),
     "return units": (_return(quantity=0), _BAD, "return_requested.quantity"),
     "return price": (
