@@ -11,12 +11,14 @@ of a hundred positives become possible.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import xgboost as xgb
 
+from features.definition import FeatureDefinition
 from features.definitions import FEATURES
 from features.errors import HemostatError
 from features.model_bundle.manifest import Calibration
@@ -117,10 +119,24 @@ class FittedHead:
     threshold: float | None
 
 
-def fit_head(train: Part, parameters: HeadParameters, seed: int, *, gives_hint: bool) -> FittedHead:
+def fit_head(
+    train: Part,
+    parameters: HeadParameters,
+    seed: int,
+    *,
+    gives_hint: bool,
+    features: Sequence[FeatureDefinition] = FEATURES,
+) -> FittedHead:
     """Return the head learned on a part.
 
     One thread and a seed: the same cases give the same bytes.
+
+    Args:
+        train: The cases.
+        parameters: How to fit.
+        seed: Seed of folds and trees.
+        gives_hint: Set a threshold.
+        features: What the columns of the rows are.
 
     Raises:
         HemostatError: There are too few positives or negatives.
@@ -133,7 +149,7 @@ def fit_head(train: Part, parameters: HeadParameters, seed: int, *, gives_hint: 
             expectation=f"at least {MIN_CASES_PER_CLASS} of each",
             fix="use a longer log or another --cut",
         )
-    caps = compute_caps(train.rows)
+    caps = compute_caps(train.rows, features)
     n_trees, margin = _cross_fit(train, caps, parameters, seed)
     is_known = train.weight > 0.0
     calibration = fit_platt(margin[is_known], train.label[is_known], train.weight[is_known])
@@ -145,13 +161,13 @@ def fit_head(train: Part, parameters: HeadParameters, seed: int, *, gives_hint: 
     return FittedHead(booster, caps, calibration, threshold)
 
 
-def compute_caps(rows: Rows) -> Rows:
+def compute_caps(rows: Rows, features: Sequence[FeatureDefinition] = FEATURES) -> Rows:
     """Return the winsorising caps: money's 99 % quantile in training, +inf elsewhere.
 
     One order a hundred times dearer than all others would else hold bins of its own.
     """
     caps = np.full(rows.shape[1], np.inf, np.float32)
-    for column, feature in enumerate(FEATURES):
+    for column, feature in enumerate(features):
         values = rows[:, column]
         values = values[~np.isnan(values)]
         if feature.unit == "minor" and len(values):

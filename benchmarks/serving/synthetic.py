@@ -196,20 +196,19 @@ def make_history(
 
 
 def write_store(
-    path: Path, tenant: str, histories: Mapping[str, npt.NDArray[Any]], applied_us: int
+    path: Path, histories: Mapping[tuple[str, str], npt.NDArray[Any]], applied_us: int
 ) -> None:
     """Write a store with a record per customer, every shard applied up to `applied_us`.
 
     Args:
         path: A new folder.
-        tenant: Whose customers.
-        histories: Customer id to fold rows.
+        histories: Tenant and customer id to fold rows.
         applied_us: Freshness, microseconds UTC.
     """
     records = new_records(len(histories))
     for place, rows in enumerate(histories.values()):
         fold_rows(records[place : place + 1], np.zeros(len(rows), np.int64), rows)
-    keys = [compute_entity_key(tenant, "customer", customer) for customer in histories]
+    keys = [compute_entity_key(tenant, "customer", customer) for tenant, customer in histories]
     by_shard: list[list[tuple[bytes, bytes]]] = [[] for _ in range(N_SHARDS)]
     for key, blob in zip(keys, encode_records(records), strict=True):
         by_shard[compute_shard(key)].append((key, blob))
