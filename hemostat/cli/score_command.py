@@ -144,7 +144,8 @@ def _explain_parse_error(message: str, place: str) -> InvalidRequestError:
 
     unknown = re.search(r'has no field named "(\w+)" at "ScoreRequest\.?([^"]*)"', message)
     if unknown:
-        known = re.findall(r"'(\w+)'", message)
+        # The message lists each name twice: as in the proto, and in camel case.
+        known = [name for name in re.findall(r"'(\w+)'", message) if name.islower()]
         path = ".".join(part for part in (unknown[2], unknown[1]) if part)
         return InvalidRequestError(
             "a case has a field that does not exist",
@@ -179,13 +180,7 @@ def _to_user_error(error: CallError, address: str) -> HemostatError:
             expectation="a running `hemostat serve`",
             fix="start one, or correct --address",
         )
-    return HemostatError(
-        "the server did not score",
-        field=error.field,
-        value=error.code.name,
-        expectation=error.message,
-        fix="correct the request" if error.field else "look at the server's log",
-    )
+    return HemostatError(f"{error.code.name}: {error.message}")
 
 
 def _to_document(results: Sequence[Any]) -> Any:
@@ -202,7 +197,7 @@ def _draw(
 
     answers = [r for r in results if isinstance(r, scoring_pb2.ScoreResponse)]
     rows = [
-        _draw_row(number, request, result, language)
+        _draw_row(number, request, result)
         for number, (request, result) in enumerate(zip(requests, results, strict=True), 1)
     ]
     columns = (
@@ -218,6 +213,13 @@ def _draw(
     versions = {(answer.model_version, answer.policy_version) for answer in answers}
     caption = "; ".join(f"model {model}, policy {policy}" for model, policy in sorted(versions))
     tables = [Table("Scores", columns, tuple(rows), f"{caption}. us: time inside the server.")]
+    refused = tuple(
+        (str(number), result.message)
+        for number, result in enumerate(results, 1)
+        if isinstance(result, scoring_pb2.ScoreError)
+    )
+    if refused:
+        tables.append(Table("Refused", (Column("case", "right"), Column("why")), refused))
     if len(results) <= _MAX_DETAILED:
         tables += [
             _draw_reasons(number, result, language)
@@ -227,14 +229,12 @@ def _draw(
     return tables
 
 
-def _draw_row(
-    number: int, request: scoring_pb2.ScoreRequest, result: Any, language: Language
-) -> tuple[str, ...]:
+def _draw_row(number: int, request: scoring_pb2.ScoreRequest, result: Any) -> tuple[str, ...]:
     from hemostat.v1 import scoring_pb2
 
     call = (request.WhichOneof("case") or "none").removesuffix("_request")
     if isinstance(result, scoring_pb2.ScoreError):
-        return (str(number), call, "", "error", result.message, "", "", "")
+        return (str(number), call, "", "ERROR", "", "", "", "")
     hint = scoring_pb2.Hint.Name(result.hint).removeprefix("HINT_")
     if result.shadow_hint:
         shadow = scoring_pb2.Hint.Name(result.shadow_hint).removeprefix("HINT_")
@@ -250,7 +250,7 @@ def _draw_row(
         call,
         _list_probabilities(result),
         hint,
-        _choose(result.reasons[0].text, language) if result.reasons else "",
+        result.reasons[0].code if result.reasons else "",
         f"{result.budget.amount_minor / 100:,.2f}",
         ", ".join([customer, *degradations]),
         str(result.server_latency_us),

@@ -67,6 +67,10 @@ def serve_scores(
     Every option is also an environment variable, such as HEMOSTAT_PORT.
     """
     import asyncio
+    import os
+
+    # The transport's own complaints; ours say the same with a fix.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
     from scoring.logging_setup import configure_logging
     from scoring.server import serve

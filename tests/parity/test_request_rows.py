@@ -1,0 +1,107 @@
+"""The row of a score request equals the row that training made of its event, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from google.protobuf import json_format
+
+from benchmarks.twin.random_log import RandomLog
+from features.log.columns import CASE_KINDS, to_line_rows, to_request_rows
+from features.log.jsonl import encode_table
+from features.log.reader import EventLog
+from features.log.validation import validate_batch
+from features.log.writer import EventLogWriter
+from hemostat.v1 import event_pb2
+from hemostat.v1 import scoring_pb2 as pb
+from scoring.cases import stamp_time
+from scoring.conversion import to_case
+from scoring.row_packing import unpack_rows
+from scoring.validation import to_us, validate_request
+from stream.importers.online_retail.importing import ImportOptions, import_online_retail
+from training.simulation import SimulationConfig, simulate
+
+_CASE_FIELDS = {
+    "order_placed": "order",
+    "cancel_requested": "cancellation",
+    "return_requested": "return_request",
+}
+
+
+def _to_request(event: event_pb2.Event) -> pb.ScoreRequest:
+    request = pb.ScoreRequest(
+        tenant=event.tenant,
+        event_id=event.event_id,
+        customer_id=event.customer_id,
+        channel=event.channel,
+    )
+    kind = event.WhichOneof("kind") or ""
+    getattr(request, _CASE_FIELDS[kind]).CopyFrom(getattr(event, kind))
+    return request
+
+
+def _compare(batch: pa.RecordBatch, *, is_checked: bool) -> int:
+    """Compare the rows of every accepted case of a batch; return how many there were."""
+    valid = validate_batch(batch, 0).valid
+    cases, lines = to_request_rows(valid), to_line_rows(valid)
+    expected = {
+        int(index): [row.tobytes()]
+        for index, row in zip(cases.source_index, cases.rows, strict=True)
+    }
+    for index, row in zip(lines.source_index, lines.rows, strict=True):
+        expected[int(index)].append(row.tobytes())
+    keys = {
+        int(i): bytes(key) for i, key in zip(cases.source_index, cases.entity_keys, strict=True)
+    }
+    events = [json_format.Parse(line, event_pb2.Event()) for line in encode_table(pa.table(valid))]
+    for index, rows in expected.items():
+        event = events[index]
+        request, now_us = _to_request(event), to_us(event.event_time)
+        if is_checked:
+            validate_request(request, {event.tenant}, now_us)
+        case = to_case(request, with_lines=True, received_s=0.0)
+        found = unpack_rows(case.packed_rows)
+        stamp_time(found, now_us)
+        assert [row.tobytes() for row in found] == rows, json_format.MessageToDict(event)
+        assert case.customer_key == (keys[index] if event.customer_id else None)
+    return len(expected)
+
+
+def _compare_log(path: Path, *, is_checked: bool) -> int:
+    table = EventLog(path).read_table(list(CASE_KINDS))
+    batches = table.to_batches(max_chunksize=4_096)
+    return sum(_compare(batch, is_checked=is_checked) for batch in batches)
+
+
+@pytest.mark.parametrize("is_hostile", [False, True], ids=["awkward", "hostile"])
+def test_on_awkward_logs(tmp_path: Path, *, is_hostile: bool) -> None:
+    drawn = RandomLog(np.random.default_rng(5), is_hostile=is_hostile)
+    with EventLogWriter(tmp_path / "log", n_partitions=1, formats=("parquet",)) as writer:
+        writer.append_structs(drawn.draw_events(3_000))
+    # Events of 1970 and of the year 9996 are facts of a log, but no live case.
+    assert _compare_log(tmp_path / "log", is_checked=not is_hostile) > 1_000
+
+
+def test_on_a_simulated_log(tmp_path: Path, print_result: Callable[[str], None]) -> None:
+    config = SimulationConfig(seed=3, n_customers=150, days=400)
+    with EventLogWriter(tmp_path / "log", n_partitions=2, formats=("parquet",)) as writer:
+        simulate(config, writer)
+    n = _compare_log(tmp_path / "log", is_checked=True)
+    print_result(f"request rows, simulated log: {n} cases, scorer = log, 0 differences")
+    assert n > 1_000
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+def test_on_a_real_log(
+    online_retail: Path, tmp_path: Path, print_result: Callable[[str], None]
+) -> None:
+    folder = tmp_path / "log"
+    import_online_retail(online_retail, folder, ImportOptions(formats=("parquet",)))
+    n = _compare_log(folder, is_checked=True)
+    print_result(f"request rows, Online Retail: {n} cases, scorer = log, 0 differences")
+    assert n > 15_000
