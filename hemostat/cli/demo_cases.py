@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ _CASE_FIELDS = {
     "return_requested": "return_request",
 }
 _CALL_NAMES = {"order": "order", "cancellation": "cancellation", "return_request": "return"}
-_N_PER_KIND = 4
+_N_PER_KIND = 60
 _SPAN = timedelta(days=10)
 
 
@@ -52,17 +53,11 @@ def choose_cut(log: EventLog) -> datetime:
 
 
 def choose_cases(log: EventLog, log_path: Path, cut: datetime) -> list[DemoCase]:
-    """Return the first cases after the cut, as many abusive as honest returns where known."""
+    """Return the first cases of each kind after the cut."""
     truth = _read_truth(log_path)
     chosen: list[DemoCase] = []
     for kind, field in _CASE_FIELDS.items():
-        events = list(_iterate_events(log.read_table([kind]), cut))
-        if kind == "return_requested" and truth:
-            abusive = [e for e in events if truth.get(e.event_id, "honest") != "honest"]
-            honest = [e for e in events if truth.get(e.event_id, "honest") == "honest"]
-            events = honest[:_N_PER_KIND] + abusive[:_N_PER_KIND]
-        else:
-            events = events[:_N_PER_KIND]
+        events = islice(_iterate_events(log.read_table([kind]), cut), _N_PER_KIND)
         chosen.extend(_to_case(event, field, truth) for event in events)
     return chosen
 
@@ -78,7 +73,7 @@ def _iterate_events(table: pa.Table, cut: datetime) -> Iterator[event_pb2.Event]
         table.column("ingest_time"), pa.scalar(cut, table.schema.field("ingest_time").type)
     )
     has_customer = pc.not_equal(table.column("customer_id"), "")
-    for line in encode_table(table.filter(pc.and_(is_later, has_customer)).slice(0, 4_000)):
+    for line in encode_table(table.filter(pc.and_(is_later, has_customer))):
         yield json_format.Parse(line, event_pb2.Event())
 
 
@@ -104,14 +99,16 @@ def _summarise(event: event_pb2.Event, field: str) -> str:
     if field == "order":
         lines = event.order_placed.lines
         value = sum(line.quantity * line.unit_price_minor for line in lines)
-        return f"{len(lines)} lines, {value / 100:,.2f}"
+        plural = "" if len(lines) == 1 else "s"
+        return f"{len(lines)} line{plural}, {value / 100:,.2f}"
     if field == "cancellation":
         cancel = event.cancel_requested
         return f"{cancel.quantity * cancel.unit_price_minor / 100:,.2f}"
     returned = event.return_requested
     value = returned.quantity * returned.unit_price_minor
     receipt = "" if returned.has_receipt else ", no receipt"
-    return f"{returned.quantity} x {returned.category or returned.sku}, {value / 100:,.2f}{receipt}"
+    what = "/".join((returned.category or returned.sku).split("/")[-2:])
+    return f"{returned.quantity} x {what}, {value / 100:,.2f}{receipt}"
 
 
 def _read_truth(log_path: Path) -> dict[str, str]:

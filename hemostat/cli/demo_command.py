@@ -30,11 +30,14 @@ app = typer.Typer(name=None)
 
 _READY_TIMEOUT_S = 120
 _STOP_TIMEOUT_S = 30
+_N_WARM_UP = 5
+_SHORT_TARGETS = {"return_or_cancel_30d": "back in 30 d"}
+_N_SHOWN = {"order": 4, "cancellation": 4, "return": 8}
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredCase:
-    """One line of the demo's table; probabilities are None where no head applies."""
+    """One case with its answer; a target without a head for the call is not named."""
 
     call: str
     case: str
@@ -174,7 +177,8 @@ class _Demo:
         from hemostat.client import Client
 
         with self._serve(cut) as address, Client(address) as client:
-            _score(client, cases[-1])  # Connecting is not part of a call's latency.
+            for case in cases[:_N_WARM_UP]:  # Connecting is not part of a call's latency.
+                _score(client, case)
             return [_score(client, case) for case in cases]
 
     @contextmanager
@@ -240,7 +244,7 @@ def _score(client: Client, case: DemoCase) -> ScoredCase:
         probabilities=_collect_probabilities(answer),
         hint=scoring_pb2.Hint.Name(answer.hint).removeprefix("HINT_"),
         shadow_hint=scoring_pb2.Hint.Name(answer.shadow_hint).removeprefix("HINT_"),
-        reasons=tuple(reason.text.en for reason in answer.reasons),
+        reasons=tuple(reason.code for reason in answer.reasons),
         budget_minor=answer.budget.amount_minor,
         budget_limit=scoring_pb2.BudgetLimit.Name(answer.budget.limit),
         latency_ms=latency_ms,
@@ -258,28 +262,64 @@ def _collect_probabilities(answer: scoring_pb2.ScoreResponse) -> dict[str, float
     return found
 
 
+def _pick_shown(cases: Sequence[ScoredCase]) -> list[ScoredCase]:
+    """Return, per call, the cases of greatest risk and as many of the first others."""
+    shown: list[ScoredCase] = []
+    for call, n_shown in _N_SHOWN.items():
+        of_call = [case for case in cases if case.call == call]
+        by_risk = sorted(of_call, key=_risk, reverse=True)[: n_shown // 2]
+        others = [case for case in of_call if case not in by_risk][: n_shown - len(by_risk)]
+        shown += [*by_risk, *others]
+    return shown
+
+
+def _risk(case: ScoredCase) -> float:
+    """Return P(abuse) where that is asked, else the greatest probability."""
+    greatest = max(case.probabilities.values(), default=0.0)
+    return case.probabilities.get("abuse", greatest) if case.call == "return" else greatest
+
+
 def _draw(result: DemoResult) -> Table:
-    targets = sorted({name for case in result.cases for name in case.probabilities})
-    has_truth = any(case.truth for case in result.cases)
-    has_shadow = any(case.shadow_hint != "UNSPECIFIED" for case in result.cases)
+    cases = _pick_shown(result.cases)
+    targets = sorted({name for case in cases for name in case.probabilities})
+    has_truth = any(case.truth for case in cases)
+    has_shadow = any(case.shadow_hint != "UNSPECIFIED" for case in cases)
     columns = [Column("call"), Column("case"), *([Column("truth")] if has_truth else [])]
-    columns += [Column(f"P({name})", justify="right") for name in targets]
+    columns += [Column(f"P({_SHORT_TARGETS.get(n, n)})", justify="right") for n in targets]
     columns += [Column("hint"), *([Column("shadow")] if has_shadow else []), Column("why")]
     columns += [Column("budget", justify="right"), Column("ms", justify="right")]
     rows = []
-    for case in result.cases:
+    for case in cases:
         cells = [case.call, case.case, *([case.truth] if has_truth else [])]
         cells += [_format_probability(case.probabilities.get(name)) for name in targets]
         cells += [case.hint, *([case.shadow_hint] if has_shadow else [])]
-        cells += [case.reasons[0] if case.reasons else ""]
+        cells += [case.reasons[0].replace("_", " ").lower() if case.reasons else ""]
         cells += [f"{case.budget_minor / 100:,.2f}", f"{case.latency_ms:.1f}"]
         rows.append(tuple(cells))
     return Table(
         title=f"Live cases of {result.tenant} as of {result.cut:%Y-%m-%d %H:%M} UTC",
         columns=tuple(columns),
         rows=tuple(rows),
-        caption="-: no such head for this call. ms: the whole call over gRPC.",
+        caption="Per call: the greatest risks, then the first others. -: no such head for the call.",
     )
+
+
+def _summarise_scores(result: DemoResult) -> list[str]:
+    """Return what all the scored cases came to, shown or not."""
+    latencies = sorted(case.latency_ms for case in result.cases)
+    p50, p99 = latencies[len(latencies) // 2], latencies[int(len(latencies) * 0.99)]
+    flagged = [case for case in result.cases if "VERIFY" in (case.hint, case.shadow_hint)]
+    lines = [
+        f"{len(result.cases)} cases scored over gRPC, one at a time: "
+        f"p50 {p50:.1f} ms, p99 {p99:.1f} ms.",
+        f"VERIFY: {len(flagged)} of them"
+        + (" (in shadow)" if any(case.shadow_hint == "VERIFY" for case in flagged) else ""),
+    ]
+    if any(case.truth for case in result.cases):
+        n_abuse = sum(case.truth != "honest" for case in flagged)
+        n_all = sum(case.truth != "honest" for case in result.cases)
+        lines[-1] += f", {n_abuse} abusive in truth, of {n_all} abusive ones in all"
+    return [lines[0], lines[1] + "."]
 
 
 def _format_probability(value: float | None) -> str:
@@ -288,14 +328,14 @@ def _format_probability(value: float | None) -> str:
 
 def _tell_next(result: DemoResult, out: Path | None) -> str:
     """Return what to try next."""
-    lines = [f"Done in {result.seconds:.0f} s."]
+    lines = [*_summarise_scores(result), f"Done in {result.seconds:.0f} s."]
     if out is None:
         lines.append("Everything was removed again. To keep it: hemostat demo --out DEMO")
         return "\n".join(lines)
     bundle, store = out / "bundles", out / "store"
     log = out / ("simulated" if result.data == "simulated" else "log")
     lines += [
-        f"Serve it:            hemostat serve --store {store} --bundle {bundle}",
+        f"Serve it:            hemostat serve --store {store} --bundle {bundle} --clock log-end",
         f"See one customer:    hemostat features CUSTOMER --tenant {result.tenant} --log {log} \\",
         f"                       --at {_format(result.cut)}",
         f"Read the model card: {bundle}/current/MODEL_CARD.md",
