@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -48,6 +48,8 @@ class ScoredCase:
     reasons: tuple[str, ...]
     budget_minor: int
     budget_limit: str
+    abuse_source: str
+    margin_source: str
     latency_ms: float
 
 
@@ -242,13 +244,21 @@ def _score(client: Client, case: DemoCase) -> ScoredCase:
         case=case.summary,
         truth=case.truth,
         probabilities=_collect_probabilities(answer),
-        hint=scoring_pb2.Hint.Name(answer.hint).removeprefix("HINT_"),
-        shadow_hint=scoring_pb2.Hint.Name(answer.shadow_hint).removeprefix("HINT_"),
+        hint=_name(scoring_pb2.Hint, answer.hint, "HINT_"),
+        shadow_hint=_name(scoring_pb2.Hint, answer.shadow_hint, "HINT_"),
         reasons=tuple(reason.code for reason in answer.reasons),
         budget_minor=answer.budget.amount_minor,
-        budget_limit=scoring_pb2.BudgetLimit.Name(answer.budget.limit),
+        budget_limit=_name(scoring_pb2.BudgetLimit, answer.budget.limit, "BUDGET_LIMIT_"),
+        abuse_source=_name(scoring_pb2.LabelSource, answer.abuse_source, "LABEL_SOURCE_"),
+        margin_source=_name(
+            scoring_pb2.MarginSource, answer.budget.margin_source, "MARGIN_SOURCE_"
+        ),
         latency_ms=latency_ms,
     )
+
+
+def _name(enum: Any, number: int, prefix: str) -> str:
+    return str(enum.Name(number)).removeprefix(prefix)
 
 
 def _collect_probabilities(answer: scoring_pb2.ScoreResponse) -> dict[str, float]:
@@ -300,7 +310,7 @@ def _draw(result: DemoResult) -> Table:
         title=f"Live cases of {result.tenant} as of {result.cut:%Y-%m-%d %H:%M} UTC",
         columns=tuple(columns),
         rows=tuple(rows),
-        caption="Per call: the greatest risks, then the first others. -: no such head for the call.",
+        caption="Per call: the greatest risks, then the first others. -: no such head.",
     )
 
 
@@ -309,17 +319,21 @@ def _summarise_scores(result: DemoResult) -> list[str]:
     latencies = sorted(case.latency_ms for case in result.cases)
     p50, p99 = latencies[len(latencies) // 2], latencies[int(len(latencies) * 0.99)]
     flagged = [case for case in result.cases if "VERIFY" in (case.hint, case.shadow_hint)]
-    lines = [
-        f"{len(result.cases)} cases scored over gRPC, one at a time: "
-        f"p50 {p50:.1f} ms, p99 {p99:.1f} ms.",
-        f"VERIFY: {len(flagged)} of them"
-        + (" (in shadow)" if any(case.shadow_hint == "VERIFY" for case in flagged) else ""),
-    ]
+    speed = f"{len(result.cases)} cases scored over gRPC, one at a time"
+    verify = f"VERIFY: {len(flagged)} of them"
     if any(case.truth for case in result.cases):
         n_abuse = sum(case.truth != "honest" for case in flagged)
         n_all = sum(case.truth != "honest" for case in result.cases)
-        lines[-1] += f", {n_abuse} abusive in truth, of {n_all} abusive ones in all"
-    return [lines[0], lines[1] + "."]
+        verify += f", {n_abuse} abusive in truth, of {n_all} abusive ones in all"
+    lines = [f"{speed}: p50 {p50:.1f} ms, p99 {p99:.1f} ms.", f"{verify}."]
+    if any(case.abuse_source == "SIMULATED" for case in result.cases):
+        lines.append(
+            "P(abuse): abuse_source=simulated, this tenant has no verdicts. It runs in shadow: the "
+            "hint stays APPROVE, the budget untouched."
+        )
+    if any(case.margin_source == "POLICY_DEFAULT" for case in result.cases):
+        lines.append("Budgets: the cases have no unit cost, so the policy's default margin holds.")
+    return lines
 
 
 def _format_probability(value: float | None) -> str:
