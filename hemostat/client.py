@@ -76,6 +76,10 @@ class Client:
         self._timeout_s = timeout_s
         self._sleep = sleep
         options = (
+            # A restarted server is found within a call's own time.
+            ("grpc.initial_reconnect_backoff_ms", 50),
+            ("grpc.min_reconnect_backoff_ms", 50),
+            ("grpc.max_reconnect_backoff_ms", 1000),
             ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
         )

@@ -108,9 +108,9 @@ def run_server() -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def server(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server of both tenants that tests share."""
-    decisions = tmp_path_factory.mktemp("decisions")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server of both tenants that tests share; LMDB wants a store of its own for it."""
+    world = build_world(tmp_path_factory.mktemp("served"), read_wall_us())
     bundles = (str(world.shop_bundles), str(world.bazaar_bundle))
-    with running(store=world.store, bundle=bundles, decisions=decisions) as shared:
+    with running(store=world.store, bundle=bundles) as shared:
         yield shared

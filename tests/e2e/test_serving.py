@@ -1,0 +1,228 @@
+"""`hemostat serve` and `hemostat score` as processes: starting, ending, being killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+
+from benchmarks.serving.world import HONEST, RETURNER, SHOP, World, build_world
+from hemostat.client import CallError, Client
+from hemostat.v1 import scoring_pb2 as pb
+from scoring.clock import read_wall_us
+
+HEMOSTAT = [sys.executable, "-m", "hemostat.cli.main"]
+RETURN: dict[str, Any] = {
+    "tenant": SHOP,
+    "customer_id": RETURNER,
+    "channel": "CHANNEL_STORE",
+    "return_request": {"quantity": 1, "unit_price_minor": 4000, "has_receipt": True},
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return build_world(tmp_path_factory.mktemp("world"), read_wall_us())
+
+
+def _make_request(**more: Any) -> pb.ScoreRequest:
+    return json_format.ParseDict({**RETURN, **more}, pb.ScoreRequest())
+
+
+def _run(words: Sequence[str], **more: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*HEMOSTAT, *words], capture_output=True, text=True, check=False, **more)
+
+
+class Served:
+    """A running server."""
+
+    def __init__(self, process: subprocess.Popen[str], ready: dict[str, Any]) -> None:
+        self.process = process
+        self.ready = ready
+        self.address = str(ready["address"])
+
+    def end(self, number: signal.Signals) -> tuple[int, str]:
+        """Send a signal and return exit code and log."""
+        self.process.send_signal(number)
+        _, log = self.process.communicate(timeout=60)
+        return self.process.returncode, log
+
+
+@contextmanager
+def _serve(world: World, *more: str, port: int = 0) -> Iterator[Served]:
+    words = [
+        "serve", "--json", "--store", str(world.store), "--bundle", str(world.shop_bundles),
+        "--bundle", str(world.bazaar_bundle), "--port", str(port), "--metrics-port", "0", *more,
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        [*HEMOSTAT, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        readable, _, _ = select.select([process.stdout], [], [], 120)
+        assert readable, "the server did not become ready"
+        line = process.stdout.readline()
+        assert line, process.communicate()[1]
+        yield Served(process, json.loads(line))
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture(scope="module")
+def served(world: World) -> Iterator[Served]:
+    with _serve(world) as served:
+        yield served
+
+
+def test_the_ready_line_tells_all_that_a_script_needs(served: Served) -> None:
+    assert served.ready["tenants"] == ["bazaar", "shop"]
+    assert set(served.ready["models"]) == {"bazaar", "shop"}
+    assert served.ready["metrics"].startswith("http://127.0.0.1:")
+    assert served.ready["pid"] == served.process.pid
+
+
+def test_a_case_is_shown_as_a_table_in_either_language(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "case.json").write_text(json.dumps(RETURN), encoding="utf-8")
+    words = ["score", str(tmp_path / "case.json"), "--address", served.address]
+    english, chinese = _run(words), _run([*words, "--lang", "zh"])
+    assert (english.returncode, chinese.returncode) == (0, 0), english.stderr
+    assert "VERIFY" in english.stdout
+    assert "RETURN_RATE_HIGH" in english.stdout
+    assert "Returns a large share of what was ordered" in english.stdout
+    assert "退货占比偏高" in chinese.stdout
+
+
+@pytest.mark.parametrize("form", ["list", "lines"])
+def test_several_cases_from_standard_input_give_one_json_document(
+    form: str, served: Served
+) -> None:
+    cases = [RETURN, {**RETURN, "customer_id": HONEST}, {**RETURN, "tenant": "nobody"}]
+    text = json.dumps(cases) if form == "list" else "\n".join(json.dumps(c) for c in cases)
+    done = _run(["score", "-", "--json", "--address", served.address], input=text)
+    assert done.returncode == 0, done.stderr
+    flagged, honest, refused = json.loads(done.stdout)["results"]
+    assert (flagged["hint"], honest["hint"]) == ("HINT_VERIFY", "HINT_APPROVE")
+    assert refused["field"] == "tenant"
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "told"),
+    [
+        ('{"tenant": "shop",', "line 1", "JSON"),
+        ("[]", "CASES", "put a score request"),
+        ("[1]", "case 1", "not a JSON object"),
+        ('{"tenant": "shop", "chanel": "CHANNEL_WEB"}', "chanel", "did you mean `channel`?"),
+        ('{"return_request": {"quantty": 1}}', "return_request.quantty", "`quantity`?"),
+        ('{"return_request": {"quantity": "x"}}', "quantity", "wrong type"),
+        ('{"return_request": {"quantity": NaN}}', "quantity", "wrong type"),
+        ('{"channel": "CHANNEL_SHOP"}', "case 1", "CHANNEL_SHOP"),
+        ('{"tenant": "shop"}', "", "INVALID_ARGUMENT: the request has no case"),
+    ],
+)
+def test_a_bad_case_exits_2_and_says_why(text: str, field: str, told: str, served: Served) -> None:
+    done = _run(["score", "-", "--address", served.address], input=text)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert field in done.stderr
+    assert told in done.stderr
+
+
+def test_without_a_server_score_exits_2_and_says_how_to_start_one() -> None:
+    words = ["score", "-", "--address", "127.0.0.1:1", "--timeout", "1"]
+    done = _run(words, input=json.dumps(RETURN))
+    assert done.returncode == 2
+    assert "hemostat serve" in done.stderr
+
+
+def test_a_server_that_cannot_start_exits_2_with_one_json_error(
+    served: Served, world: World, tmp_path: Path
+) -> None:
+    port = served.address.rpartition(":")[2]
+    words = ["serve", "--json", "--store", str(world.store), "--metrics-port", "0"]
+    words += ["--decisions", str(tmp_path), "--bundle", str(world.shop_bundles)]
+    for more, field in (
+        (["--port", port], "--port"),
+        (["--port", "0", "--clock", "tomorrow"], "clock"),
+        (["--port", "0", "--bundle", str(tmp_path)], "bundle"),
+    ):
+        done = _run([*words, *more])
+        assert (done.returncode, done.stdout) == (2, "")
+        error = json.loads(done.stderr)["error"]
+        assert error["field"] == field
+        assert error["fix"]
+
+
+def test_sigterm_ends_calls_in_progress_and_exits_0(world: World) -> None:
+    answered: list[pb.ScoreResponse] = []
+    failures: list[CallError] = []
+    under_way = threading.Event()
+
+    def call_on(address: str) -> None:
+        with Client(address, timeout_s=0.2) as client:
+            while True:
+                try:
+                    answered.append(client.score(_make_request()))
+                except CallError as error:
+                    failures.append(error)
+                    return
+                if len(answered) == 50:
+                    under_way.set()
+
+    with _serve(world) as served:
+        caller = threading.Thread(target=call_on, args=(served.address,))
+        caller.start()
+        assert under_way.wait(60)
+        code, log = served.end(signal.SIGTERM)
+        caller.join()
+    assert code == 0
+    # Refused from one moment on, and nothing else: no call was dropped half way.
+    assert [error.code.name for error in failures] in (["UNAVAILABLE"], ["DEADLINE_EXCEEDED"])
+    events = [json.loads(line)["event"] for line in log.splitlines()]
+    assert events == ["stopping"]
+    assert not any(RETURNER in line for line in log.splitlines())
+
+
+def test_a_killed_servers_decisions_and_outcomes_are_there_for_the_next(world: World) -> None:
+    outcome = pb.RecordOutcomeRequest(
+        tenant=SHOP, outcome_id="o", outcome=pb.OUTCOME_VERIFIED_PASSED
+    )
+    with _serve(world) as served:
+        with Client(served.address) as client:
+            first = client.score(_make_request(request_id="kill-me"))
+            outcome.decision_id = first.decision_id
+            assert not client.record_outcome(outcome)
+            last = client.score(_make_request(request_id="just before"))
+            os.kill(served.process.pid, signal.SIGKILL)
+        served.process.communicate()
+    with _serve(world) as served, Client(served.address) as client:
+        assert client.record_outcome(outcome)  # Known already.
+        assert client.score(_make_request(request_id="kill-me")) == first
+        assert client.score(_make_request(request_id="just before")) == last
+
+
+def test_servers_that_share_a_port_share_decisions(world: World) -> None:
+    with _serve(world, "--reuse-port") as first:
+        port = int(first.address.rpartition(":")[2])
+        with _serve(world, "--reuse-port", port=port) as second:
+            assert first.address == second.address
+            answers = set()
+            for _ in range(20):  # A new connection each: the kernel chooses the server.
+                with Client(first.address) as client:
+                    answer = client.score(_make_request(request_id="shared"))
+                    answers.add(answer.SerializeToString(deterministic=True))
+            assert len(answers) == 1
+            assert second.end(signal.SIGINT)[0] == 0
+        with Client(first.address) as client:
+            assert client.score(_make_request()).hint == pb.HINT_VERIFY

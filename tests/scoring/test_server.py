@@ -1,0 +1,325 @@
+"""The server over a real gRPC connection: every status, health, metrics, reload."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
+
+from benchmarks.serving.synthetic import write_bundle
+from benchmarks.serving.world import BAZAAR, RETURNER, SHOP, World, plan_shop
+from features.errors import (
+    ConfigError,
+    HemostatError,
+    MissingModelError,
+    PortInUseError,
+    StoreUnavailableError,
+)
+from hemostat.client import CallError, Client
+from hemostat.v1 import scoring_pb2 as pb
+from hemostat.v1 import scoring_pb2_grpc
+from scoring.policy import DEFAULT_POLICY
+
+RequestOf = Callable[..., pb.ScoreRequest]
+RunServer = Callable[..., Any]
+Status = grpc.StatusCode
+
+
+@pytest.fixture
+def client(server: Any) -> Iterator[Client]:
+    with Client(server.address) as client:
+        yield client
+
+
+def _read_metrics(server: Any) -> str:
+    with urllib.request.urlopen(server.server.address.metrics) as page:
+        return str(page.read().decode())
+
+
+def test_a_case_is_answered_over_the_wire(client: Client, request_of: RequestOf) -> None:
+    answer = client.score(request_of(request_id="wire"))
+    assert answer.request_id == "wire"
+    assert answer.hint == pb.HINT_VERIFY
+    assert answer.model_version
+    assert answer.policy_version.startswith("default-1+")
+    assert answer.server_latency_us > 0
+    assert not answer.is_replay_clock
+
+
+def test_health_is_serving_for_the_server_and_the_service(client: Client) -> None:
+    assert client.is_ready()
+
+
+def test_a_server_that_is_not_there_is_not_ready() -> None:
+    with Client("127.0.0.1:1", timeout_s=1) as nobody:
+        assert not nobody.is_ready()
+
+
+def test_reflection_names_the_service(server: Any) -> None:
+    with grpc.insecure_channel(server.address) as channel:
+        services = ProtoReflectionDescriptorDatabase(channel).get_services()
+    assert "hemostat.v1.ScoringService" in services
+    assert "grpc.health.v1.Health" in services
+
+
+def test_metrics_count_calls_and_name_nobody(
+    server: Any, client: Client, request_of: RequestOf
+) -> None:
+    client.score(request_of(customer_id="a-person", request_id="a-request", event_id="an-event"))
+    page = _read_metrics(server)
+    assert 'hemostat_score_requests_total{call="return",code="OK",hint="APPROVE"}' in page
+    assert 'hemostat_score_model_info{tenant="shop",version=' in page
+    assert "hemostat_score_stage_seconds_bucket" in page
+    assert not any(name in page for name in ("a-person", "a-request", "an-event"))
+    families = [line.split()[2] for line in page.splitlines() if line.startswith("# TYPE")]
+    assert all(family.startswith("hemostat_") for family in families)
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"tenant": "nobody"}, "tenant"),
+        ({"quantity": 0}, "return_request.quantity"),
+        ({"unit_price_minor": -4}, "return_request.unit_price_minor"),
+        ({"order_time": "9999-01-01T00:00:00Z"}, "return_request.order_time"),
+    ],
+)
+def test_a_bad_request_is_invalid_argument_and_names_its_field(
+    more: dict[str, Any], field: str, client: Client, request_of: RequestOf
+) -> None:
+    with pytest.raises(CallError) as caught:
+        client.score(request_of(**more))
+    assert (caught.value.code, caught.value.field) == (Status.INVALID_ARGUMENT, field)
+    assert "expected: " in caught.value.message
+    assert "fix: " in caught.value.message
+
+
+def test_a_request_without_case_is_invalid_argument(client: Client) -> None:
+    with pytest.raises(CallError) as caught:
+        client.score(pb.ScoreRequest(tenant=SHOP))
+    assert (caught.value.code, caught.value.field) == (Status.INVALID_ARGUMENT, "case")
+
+
+def test_a_request_id_used_for_another_case_already_exists(
+    client: Client, request_of: RequestOf
+) -> None:
+    first = client.score(request_of(request_id="same"))
+    assert client.score(request_of(request_id="same")) == first
+    with pytest.raises(CallError) as caught:
+        client.score(request_of(request_id="same", quantity=2))
+    assert (caught.value.code, caught.value.field) == (Status.ALREADY_EXISTS, "request_id")
+
+
+def test_an_outcome_is_recorded_once_for_its_own_tenant(
+    client: Client, request_of: RequestOf
+) -> None:
+    answer = client.score(request_of())
+    outcome = pb.RecordOutcomeRequest(
+        tenant=SHOP,
+        decision_id=answer.decision_id,
+        outcome_id="o",
+        outcome=pb.OUTCOME_VERIFIED_FAILED,
+    )
+    assert not client.record_outcome(outcome)
+    assert client.record_outcome(outcome)
+    outcome.tenant = BAZAAR
+    with pytest.raises(CallError) as caught:
+        client.record_outcome(outcome)
+    assert caught.value.code is Status.NOT_FOUND
+
+
+def test_a_batch_has_an_answer_or_an_error_for_each_case(
+    client: Client, request_of: RequestOf
+) -> None:
+    requests = [request_of(customer_id=f"c{n}") for n in range(300)]
+    requests[7] = request_of(quantity=0)
+    results = client.score_batch(requests)
+    assert len(results) == 300
+    error = results[7]
+    assert isinstance(error, pb.ScoreError)
+    assert error.field == "return_request.quantity"
+    answers = [result for result in results if isinstance(result, pb.ScoreResponse)]
+    assert len({answer.decision_id for answer in answers}) == 299
+
+
+@pytest.mark.parametrize("n", [0, 1025])
+def test_a_batch_of_a_wrong_size_is_refused_whole(
+    n: int, client: Client, request_of: RequestOf
+) -> None:
+    with pytest.raises(CallError) as caught:
+        client.score_batch([request_of()] * n)
+    assert (caught.value.code, caught.value.field) == (Status.INVALID_ARGUMENT, "requests")
+
+
+def test_a_full_batch_of_orders_is_answered(client: Client, request_of: RequestOf) -> None:
+    lines = [{"line_id": str(n), "quantity": 1, "unit_price_minor": 100} for n in range(3)]
+    order = request_of("order", tenant=BAZAAR, lines=lines)
+    results = client.score_batch([order] * 1024)
+    assert all(isinstance(result, pb.ScoreResponse) for result in results)
+
+
+def test_a_call_that_is_too_late_ends_at_its_deadline_and_the_next_is_answered(
+    server: Any, request_of: RequestOf
+) -> None:
+    busy = threading.Event()
+    with grpc.insecure_channel(server.address) as channel:
+        stub: Any = scoring_pb2_grpc.ScoringServiceStub(channel)
+        stub.Score(request_of())
+        server.loop.call_soon_threadsafe(busy.wait)  # The server can do nothing meanwhile.
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Score(request_of(), timeout=0.05)
+        busy.set()
+        assert stub.Score(request_of(request_id="next")).request_id == "next"
+    assert caught.value.code() is Status.DEADLINE_EXCEEDED
+
+
+def test_cancelled_calls_do_not_disturb_the_others(server: Any, request_of: RequestOf) -> None:
+    with grpc.insecure_channel(server.address) as channel:
+        stub: Any = scoring_pb2_grpc.ScoringServiceStub(channel)
+        calls = [
+            stub.Score.future(request_of(request_id=f"n{n}", customer_id=f"c{n}"))
+            for n in range(200)
+        ]
+        for call in calls[::2]:
+            call.cancel()
+        for n, call in enumerate(calls):
+            if n % 2:
+                assert call.result().request_id == f"n{n}"
+        assert stub.Score(request_of(request_id="after")).request_id == "after"
+
+
+def test_a_store_that_fails_degrades_answers_and_shows_in_the_metrics(
+    own_world: World, run_server: RunServer, tmp_path: Path, request_of: RequestOf
+) -> None:
+    with run_server(
+        store=own_world.store, bundle=(str(own_world.shop_bundles),), decisions=tmp_path
+    ) as server:
+        with Client(server.address) as client:
+            assert not client.score(request_of()).degradations
+            server.loop.call_soon_threadsafe(server.server.scorer._store.close)
+            answer = client.score(request_of())
+        page = _read_metrics(server)
+    assert list(answer.degradations) == [pb.DEGRADATION_STORE_UNAVAILABLE]
+    assert "hemostat_score_store_read_errors_total 1.0" in page
+    assert 'hemostat_score_degraded_total{reason="STORE_UNAVAILABLE"} 1.0' in page
+
+
+def test_bundle_and_policy_are_replaced_without_a_failed_call(
+    own_world: World, run_server: RunServer, tmp_path: Path, request_of: RequestOf
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_bytes(DEFAULT_POLICY.read_bytes())
+    second = write_bundle(own_world.shop_bundles / "v2", SHOP, plan_shop(verify_threshold=0.95))
+    seen: list[tuple[str, str]] = []
+    failures: list[CallError] = []
+    stopping = threading.Event()
+
+    def call_on(address: str) -> None:
+        with Client(address) as client:
+            while not stopping.is_set():
+                try:
+                    answer = client.score(request_of())
+                except CallError as error:
+                    failures.append(error)
+                else:
+                    seen.append((answer.model_version, answer.policy_version))
+
+    with run_server(
+        store=own_world.store,
+        bundle=(str(own_world.shop_bundles),),
+        policy=policy,
+        reload_interval_s=3600,  # The test says when.
+    ) as server:
+        caller = threading.Thread(target=call_on, args=(server.address,))
+        caller.start()
+        (own_world.shop_bundles / "next").symlink_to("v2")
+        (own_world.shop_bundles / "next").replace(own_world.shop_bundles / "current")
+        server.run(server.server.refresh())
+        policy.write_text(
+            DEFAULT_POLICY.read_text(encoding="utf-8").replace("default-1", "mine-2"),
+            encoding="utf-8",
+        )
+        server.run(server.server.refresh())
+        policy.write_text("version: [", encoding="utf-8")
+        server.run(server.server.refresh())
+        with Client(server.address) as client:
+            last = client.score(request_of(customer_id=RETURNER))
+        stopping.set()
+        caller.join()
+        page = _read_metrics(server)
+    assert failures == []
+    assert second.startswith(last.model_version)
+    assert last.hint == pb.HINT_APPROVE  # 0.9 is below the new threshold.
+    assert last.policy_version.startswith("mine-2+")
+    assert len(set(seen)) >= 1
+    assert 'hemostat_score_reloads_total{result="loaded",what="bundle"} 1.0' in page
+    assert 'hemostat_score_reloads_total{result="refused",what="policy"} 1.0' in page
+
+
+def _fail_to_start(run_server: RunServer, **settings: Any) -> HemostatError:
+    with pytest.raises(HemostatError) as caught, run_server(**settings):
+        pass
+    return caught.value
+
+
+@pytest.mark.parametrize("option", ["port", "metrics_port"])
+def test_a_port_in_use_is_told_with_its_option(
+    option: str, own_world: World, run_server: RunServer, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        error = _fail_to_start(
+            run_server,
+            store=own_world.store,
+            bundle=(str(own_world.shop_bundles),),
+            decisions=tmp_path,
+            **{option: port},
+        )
+    assert isinstance(error, PortInUseError)
+    assert error.field == f"--{option.replace('_', '-')}"
+    assert str(port) in error.value
+
+
+def test_what_is_missing_is_told_and_nothing_is_left_open(
+    own_world: World, run_server: RunServer, tmp_path: Path, request_of: RequestOf
+) -> None:
+    bundle = (str(own_world.shop_bundles),)
+    given: dict[str, Any] = {"store": own_world.store, "bundle": bundle, "decisions": tmp_path}
+    for change, kind in (
+        ({"bundle": (str(tmp_path / "none"),)}, MissingModelError),
+        ({"store": tmp_path / "none"}, StoreUnavailableError),
+        ({"policy": tmp_path / "none.yaml"}, ConfigError),
+        ({"clock": "tomorrow"}, ConfigError),
+        ({"prt": 1}, ConfigError),
+    ):
+        assert isinstance(_fail_to_start(run_server, **{**given, **change}), kind)
+    # LMDB refuses to open files twice in a process: all of them were closed.
+    with run_server(**given) as server, Client(server.address) as client:
+        assert client.score(request_of()).hint == pb.HINT_VERIFY
+
+
+def test_a_replay_clock_is_told_and_dates_the_features(
+    own_world: World, run_server: RunServer, tmp_path: Path, request_of: RequestOf
+) -> None:
+    with (
+        run_server(
+            store=own_world.store,
+            bundle=(str(own_world.shop_bundles),),
+            decisions=tmp_path,
+            clock="log-end",
+        ) as server,
+        Client(server.address) as client,
+    ):
+        answer = client.score(request_of())
+    assert answer.is_replay_clock
+    assert 0 <= answer.evaluated_time.ToMicroseconds() - own_world.applied_us < 60_000_000
+    assert answer.freshness.shard_lag_s < 60
