@@ -57,7 +57,7 @@ def write_bundle(out: Path, draft: Manifest, files: Mapping[str, bytes]) -> tupl
         ConfigError: `out` is a file, or one bundle instead of a folder of them.
         MissingModelError: The bundle just written does not pass its own checks.
     """
-    _check_place(out)
+    check_place(out)
     checksums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     bare = msgspec.structs.replace(draft, files=checksums)
     manifest = msgspec.structs.replace(bare, version=compute_version(bare))
@@ -81,7 +81,12 @@ def write_bundle(out: Path, draft: Manifest, files: Mapping[str, bytes]) -> tupl
     return target, manifest
 
 
-def _check_place(out: Path) -> None:
+def check_place(out: Path) -> None:
+    """Refuse a place that cannot hold bundles; call it before the work.
+
+    Raises:
+        ConfigError: `out` is a file, or one bundle instead of a folder of them.
+    """
     is_bundle = (out / MANIFEST_FILE).exists()
     if not is_bundle and (not out.exists() or out.is_dir()):
         return

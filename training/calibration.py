@@ -62,8 +62,8 @@ def choose_threshold(good_score: Floats, false_alarm_target: float) -> float:
     so that no other way of adding the same leaves changes a hint.
 
     Args:
-        good_score: Probabilities of good customers' cases, from trees that did not see
-            them, shape `(n,)`, `n > 0`.
+        good_score: Probabilities, below 1, of good customers' cases, from trees that did
+            not see them, shape `(n,)`, `n > 0`.
         false_alarm_target: Greatest share of them at or above it.
 
     >>> choose_threshold(np.array([0.1, 0.9, 0.3, 0.2]), 0.25)

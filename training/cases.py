@@ -35,8 +35,8 @@ class CaseSet:
         event_id: The case's event.
         order_id: Its order; empty: none (a return without receipt).
         item_id: Order line: the line's id. Cancellation: the cancel id. Else empty.
-        group: Number of the customer, from 0, the same in all case sets of a log; every
-            case of a guest is a group of its own.
+        group: Number of the customer, the same in all case sets of a log (see
+            `facts.Envelope`); every case of a guest is a group of its own.
         is_guest: The case has no customer.
         price_minor: Price of one unit.
     """

@@ -43,7 +43,8 @@ class Envelope:
 
     Attributes:
         known_us: From when on it was known.
-        group: Number of its customer, from 0; every guest's event is a group of its own.
+        group: Number of its customer: the place of the customer's first event, so that
+            later events renumber nobody. Every guest's event is a group of its own.
     """
 
     known_us: Ints
@@ -117,10 +118,11 @@ def read_envelope(batch: pa.RecordBatch) -> Envelope:
     # An event may say that it is known later than its ingest, never earlier.
     known_us = np.maximum(read_ints(batch.column("known_at"), everything), ingest_us)
     encoded = batch.column("customer_id").dictionary_encode()
-    group: Ints = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    is_guest = group == encoded.dictionary.index(pa.scalar("")).as_py()
-    group[is_guest] = len(encoded.dictionary) + np.arange(int(is_guest.sum()))
-    return Envelope(known_us, group)
+    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    first = np.full(len(encoded.dictionary), batch.num_rows)
+    np.minimum.at(first, codes, everything)
+    is_guest = codes == encoded.dictionary.index(pa.scalar("")).as_py()
+    return Envelope(known_us, np.where(is_guest, everything, first[codes]))
 
 
 def from_events(batch: pa.RecordBatch) -> FactLog:

@@ -149,7 +149,7 @@ def fit_head(
             expectation=f"at least {MIN_CASES_PER_CLASS} of each",
             fix="use a longer log or another --cut",
         )
-    caps = compute_caps(train.rows, features)
+    caps = compute_caps(train.select_known().rows, features)
     n_trees, margin = _cross_fit(train, caps, parameters, seed)
     is_known = train.weight > 0.0
     calibration = fit_platt(margin[is_known], train.label[is_known], train.weight[is_known])

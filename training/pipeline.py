@@ -22,7 +22,12 @@ from features.model_bundle import (
     Manifest,
     encode_trees,
 )
-from training.bundle_writing import N_GOLDEN_ROWS, make_golden_rows, write_bundle
+from training.bundle_writing import (
+    N_GOLDEN_ROWS,
+    check_place,
+    make_golden_rows,
+    write_bundle,
+)
 from training.evaluation import to_scored_cases
 from training.head_definitions import ABUSE_HEADS
 from training.heads import HeadParameters, predict_probability
@@ -120,6 +125,7 @@ def train_bundle(
         HemostatError: A log cannot be read, no head can be learned, or the graph does
             not equal XGBoost; then nothing was written.
     """
+    check_place(options.out)
     sources = _open_sources(options, progress)
     own = sources[0]
     learned, skipped = _learn_all(sources, options, progress)

@@ -230,7 +230,7 @@ def compute_version(manifest: Manifest) -> str:
     give the same version, and any other model, card or plot another one.
     """
     bare = msgspec.structs.replace(manifest, version="", created_at="")
-    return hashlib.sha256(msgspec.json.encode(bare)).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(bare, order="deterministic")).hexdigest()
 
 
 def to_rows(golden: Golden) -> npt.NDArray[np.float32]:
