@@ -10,38 +10,18 @@ import pyarrow as pa
 import pytest
 from google.protobuf import json_format
 
+from benchmarks.serving.requests import iterate_events, to_request
 from benchmarks.twin.random_log import RandomLog
 from features.log.columns import CASE_KINDS, to_line_rows, to_request_rows
-from features.log.jsonl import encode_table
 from features.log.reader import EventLog
 from features.log.validation import validate_batch
 from features.log.writer import EventLogWriter
-from hemostat.v1 import event_pb2
-from hemostat.v1 import scoring_pb2 as pb
 from scoring.cases import stamp_time
 from scoring.conversion import to_case
 from scoring.row_packing import unpack_rows
 from scoring.validation import to_us, validate_request
 from stream.importers.online_retail.importing import ImportOptions, import_online_retail
 from training.simulation import SimulationConfig, simulate
-
-_CASE_FIELDS = {
-    "order_placed": "order",
-    "cancel_requested": "cancellation",
-    "return_requested": "return_request",
-}
-
-
-def _to_request(event: event_pb2.Event) -> pb.ScoreRequest:
-    request = pb.ScoreRequest(
-        tenant=event.tenant,
-        event_id=event.event_id,
-        customer_id=event.customer_id,
-        channel=event.channel,
-    )
-    kind = event.WhichOneof("kind") or ""
-    getattr(request, _CASE_FIELDS[kind]).CopyFrom(getattr(event, kind))
-    return request
 
 
 def _compare(batch: pa.RecordBatch, *, is_checked: bool) -> int:
@@ -57,10 +37,10 @@ def _compare(batch: pa.RecordBatch, *, is_checked: bool) -> int:
     keys = {
         int(i): bytes(key) for i, key in zip(cases.source_index, cases.entity_keys, strict=True)
     }
-    events = [json_format.Parse(line, event_pb2.Event()) for line in encode_table(pa.table(valid))]
+    events = list(iterate_events(valid))
     for index, rows in expected.items():
         event = events[index]
-        request, now_us = _to_request(event), to_us(event.event_time)
+        request, now_us = to_request(event), to_us(event.event_time)
         if is_checked:
             validate_request(request, {event.tenant}, now_us)
         case = to_case(request, with_lines=True, received_s=0.0)
