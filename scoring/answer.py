@@ -12,7 +12,7 @@ from hemostat.v1 import scoring_pb2 as pb
 from scoring.budget import Budget, Margin, Tier, compute_budget, compute_tier
 from scoring.decide import Verdict, decide, find_probability
 from scoring.heads import HeadResult
-from scoring.model import Model
+from scoring.model import Model, Outputs
 from scoring.policy import Text
 from scoring.reasons import Reason, choose_check
 from scoring.rules import Rules
@@ -59,7 +59,8 @@ class Answer:
 def compute_answer(
     facts: CaseFacts,
     vectors: npt.NDArray[np.float32],
-    outputs: npt.NDArray[np.float32],
+    outputs: Outputs,
+    first_row: int,
     model: Model | None,
     rules: Rules,
 ) -> Answer:
@@ -68,11 +69,18 @@ def compute_answer(
     Args:
         facts: See there.
         vectors: Shape `(1 + n_lines, F)`: the case's row, then its lines'.
-        outputs: Shape `(n_heads, 1 + n_lines)`: what the model says of them.
+        outputs: What the model says, of these rows and others beside them.
+        first_row: Where these rows begin in `outputs`.
         model: None: there is none for this tenant.
         rules: The policy in force.
     """
-    results = () if model is None else _collect_results(facts.call, outputs, model)
+    results = (
+        ()
+        if model is None
+        else _collect_results(
+            facts.call, outputs, range(first_row, first_row + len(vectors)), model
+        )
+    )
     verdict = decide(results, rules.policy, facts.call, facts.state)
     reasons: tuple[Reason, ...] = ()
     if model is not None and verdict.explained is not None:
@@ -102,12 +110,14 @@ def compute_answer(
 
 
 def _collect_results(
-    call: Call, outputs: npt.NDArray[np.float32], model: Model
+    call: Call, outputs: Outputs, rows: range, model: Model
 ) -> tuple[HeadResult, ...]:
     """Return what each head that applies says of the row it is about."""
-    results = [HeadResult(head, float(outputs[head.output, 0])) for head in model.find_heads(call)]
-    if call is Call.ORDER and outputs.shape[1] > 1:
+    results = [
+        HeadResult(head, float(outputs[head.output][rows.start])) for head in model.find_heads(call)
+    ]
+    if call is Call.ORDER and len(rows) > 1:
         for head in model.find_heads(Call.ORDER_LINE):
-            lines = outputs[head.output, 1:].tolist()
+            lines = outputs[head.output][rows.start + 1 : rows.stop].tolist()
             results.extend(HeadResult(head, p, row) for row, p in enumerate(lines, 1))
     return tuple(results)

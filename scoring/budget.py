@@ -82,7 +82,7 @@ def compute_tier(state: pb.CustomerState, vector: npt.NDArray[np.float32], polic
     """Return the tier of a customer from the case's row of features, shape `(F,)`."""
     if state != pb.CUSTOMER_STATE_KNOWN:
         return Tier("new", None)
-    recency_days, order_count, net_value_minor = vector[_RFM_COLUMNS].tolist()
+    recency_days, order_count, net_value_minor = (vector.item(c) for c in _RFM_COLUMNS)
     score = compute_rfm_score(recency_days, order_count, net_value_minor, policy.rfm)
     is_high = score > policy.rules.budget.high_tier_above
     return Tier("high" if is_high else "ordinary", score)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy.typing as npt
 
 from features.request_rows import Call
+from scoring.row_packing import unpack_rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +24,7 @@ class Case:
         customer_key: Entity key; None: a guest.
         packed_rows: `1 + n_lines` rows of `REQUEST_ROW_DTYPE`: the case, then the lines
             of an order if its tenant has heads for lines. Times that depend on the
-            moment of scoring are 0 until `stamp_time`.
+            moment of scoring are 0 until `unpack_cases`.
         line_ids: One per line row.
         value_minor: Value at stake after discounts.
         cost_minor: Purchase cost of all units; None: some cost is missing.
@@ -47,13 +49,25 @@ class Case:
         return 1 + len(self.line_ids)
 
 
-def stamp_time(rows: npt.NDArray[Any], now_us: int) -> None:
-    """Set the time at which rows are evaluated; an order is placed at that moment.
+def unpack_cases(cases: Sequence[Case], now_us: int) -> tuple[npt.NDArray[Any], list[int]]:
+    """Return the rows of some cases, as of now, and where each case's begin.
 
     Args:
-        rows: Shape `(n,)` of `REQUEST_ROW_DTYPE`, changed in place.
-        now_us: Microseconds UTC.
+        cases: In their order.
+        now_us: The time at which they are evaluated, microseconds UTC. An order is
+            placed at that moment.
+
+    Returns:
+        Shape `(n_rows,)` of `REQUEST_ROW_DTYPE`, and offsets: case `i` has rows
+        `offsets[i]` to `offsets[i + 1] - 1`.
     """
+    rows = unpack_rows(b"".join([case.packed_rows for case in cases]))
     rows["time_us"] = now_us
-    is_order = (rows["call"] == Call.ORDER) | (rows["call"] == Call.ORDER_LINE)
-    rows["order_time_us"][is_order] = now_us
+    order_times = rows["order_time_us"]
+    offsets = [0]
+    for case in cases:
+        start, end = offsets[-1], offsets[-1] + case.n_rows
+        if case.call is Call.ORDER:
+            order_times[start:end] = now_us
+        offsets.append(end)
+    return rows, offsets

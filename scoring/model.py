@@ -24,6 +24,9 @@ from scoring.heads import Head, to_head
 
 _INPUT = "features"
 
+Outputs = list[npt.NDArray[np.float32]]
+"""What a model says of some rows: per head, one probability a row."""
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -34,12 +37,14 @@ class Model:
         heads: All heads, in the order of the outputs.
         explainers: Per head name, for attributions.
         session: The runtime; one thread, which does not spin.
+        outputs: Names of the heads, in their order.
     """
 
     manifest: Manifest
     heads: tuple[Head, ...]
     explainers: dict[str, Explainer]
     session: Any
+    outputs: list[str]
 
     @property
     def version(self) -> str:
@@ -55,17 +60,17 @@ class Model:
         """Whether an order's lines are scored, too."""
         return bool(self.find_heads(Call.ORDER_LINE))
 
-    def predict(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def predict(self, vectors: npt.NDArray[np.float32]) -> Outputs:
         """Return the calibrated probabilities of some rows.
 
         Args:
             vectors: Shape `(n, F)`, float32, C order, NaN for missing.
 
         Returns:
-            Shape `(n_heads, n)`. A row's values do not depend on the other rows.
+            Per head, shape `(n,)`. A row's values do not depend on the other rows.
         """
-        names = [head.name for head in self.heads]
-        return np.stack(self.session.run(names, {_INPUT: vectors}))
+        outputs: Outputs = self.session.run(self.outputs, {_INPUT: vectors})
+        return outputs
 
 
 def load_model(path: Path) -> Model:
@@ -99,6 +104,7 @@ def load_model(path: Path) -> Model:
         heads=tuple(to_head(head, output) for output, head in enumerate(bundle.manifest.heads)),
         explainers={name: make_explainer(trees) for name, trees in bundle.trees.items()},
         session=session,
+        outputs=[head.name for head in bundle.manifest.heads],
     )
     outputs = model.predict(to_rows(bundle.manifest.golden))
     verify_golden_outputs(

@@ -58,6 +58,10 @@ class ReasonCatalogue:
         for number, rule in enumerate(policy.rules.reasons.values()):
             for feature in rule.features:
                 self._reason_of_column[FEATURE_NAMES.index(feature)] = number
+        self._columns = [
+            np.flatnonzero(self._reason_of_column == number).tolist()
+            for number in range(len(self._names))
+        ]
 
     def compute_reasons(
         self,
@@ -77,8 +81,9 @@ class ReasonCatalogue:
         """
         sums = np.bincount(self._reason_of_column, attributions, len(self._names))
         strongest = np.argsort(-sums, kind="stable")[:MAX_REASONS].tolist()
+        shares = attributions.tolist()
         return tuple(
-            self._describe(number, float(sums[number]), attributions, vector, baseline)
+            self._describe(number, float(sums[number]), shares, vector, baseline)
             for number in strongest
             if sums[number] >= _LEAST_CONTRIBUTION
         )
@@ -87,12 +92,11 @@ class ReasonCatalogue:
         self,
         number: int,
         contribution: float,
-        attributions: npt.NDArray[np.float64],
+        shares: list[float],
         vector: npt.NDArray[np.float32],
         baseline: npt.NDArray[np.float32],
     ) -> Reason:
-        columns = np.flatnonzero(self._reason_of_column == number)
-        column = int(columns[np.argmax(attributions[columns])])
+        column = max(self._columns[number], key=shares.__getitem__)
         value, usual = float(vector[column]), float(baseline[column])
         suffix, text = _choose_text(self._rules[number], value, usual)
         feature = FEATURES[column]

@@ -37,8 +37,8 @@ def replay(record: pb.DecisionRecord, model: Model | None, rules: Rules) -> pb.S
     n_lines = len(vectors) - 1
     margin = Margin(given.budget.margin_minor, given.budget.margin_source)
     facts = CaseFacts(Call[record.call.upper()], given.freshness.customer_state, margin)
-    outputs = np.empty((0, 0), np.float32) if model is None else model.predict(vectors)
-    answer = compute_answer(facts, vectors, outputs, model, rules)
+    outputs = [] if model is None else model.predict(vectors)
+    answer = compute_answer(facts, vectors, outputs, 0, model, rules)
     response = pb.ScoreResponse(
         decision_id=given.decision_id,
         request_id=given.request_id,

@@ -28,13 +28,12 @@ from hemostat.v1 import scoring_pb2 as pb
 from scoring.answer import CaseFacts, compute_answer
 from scoring.answer_messages import fill_answer
 from scoring.budget import compute_margin
-from scoring.cases import Case, stamp_time
+from scoring.cases import Case, unpack_cases
 from scoring.clock import Clock
 from scoring.customers import Customers, read_customers
 from scoring.decision_log import DecisionLog
 from scoring.metrics import ScoringMetrics
-from scoring.model import Model
-from scoring.row_packing import unpack_rows
+from scoring.model import Model, Outputs
 from scoring.rules import Rules
 
 VERSION_LENGTH = 12
@@ -46,7 +45,6 @@ _STATES: dict[int, pb.CustomerState] = {
     STATE_GUEST: pb.CUSTOMER_STATE_GUEST,
     STATE_UNAVAILABLE: pb.CUSTOMER_STATE_UNAVAILABLE,
 }
-_NO_OUTPUTS = np.empty((0, 0), np.float32)
 
 Result = pb.ScoreResponse | HemostatError
 
@@ -66,6 +64,18 @@ class _Evaluated:
     customers: Customers
     offsets: list[int]
     vectors: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Predicted:
+    """What a model says of a case: its rows begin at `first_row` of `outputs`."""
+
+    model: Model | None
+    outputs: Outputs
+    first_row: int
+
+
+_NOTHING_PREDICTED = _Predicted(None, [], 0)
 
 
 class Scorer:
@@ -148,18 +158,10 @@ class Scorer:
         models, rules = self._get_models(), self._get_rules()
         evaluated = self._evaluate(cases)
         with self._metrics.time_stage("model"):
-            outputs = _predict(cases, evaluated, models)
+            predicted = _predict(cases, evaluated, models)
         with self._metrics.time_stage("decide"):
             return [
-                self._decide_one(
-                    case,
-                    ids[number],
-                    number,
-                    evaluated,
-                    outputs[number],
-                    models.get(case.tenant),
-                    rules,
-                )
+                self._decide_one(case, ids[number], number, evaluated, predicted[number], rules)
                 for number, case in enumerate(cases)
             ]
 
@@ -170,11 +172,7 @@ class Scorer:
             customers = read_customers(self._store, cases)
         self._metrics.store_read_errors.inc(customers.n_failures)
         with self._metrics.time_stage("vector"):
-            rows = unpack_rows(b"".join([case.packed_rows for case in cases]))
-            stamp_time(rows, now_us)
-            offsets = [0]
-            for case in cases:
-                offsets.append(offsets[-1] + case.n_rows)
+            rows, offsets = unpack_cases(cases, now_us)
             index = np.array(customers.record_index, np.int64)
             states = np.array(customers.states, np.int8)
             if len(rows) > len(cases):
@@ -189,8 +187,7 @@ class Scorer:
         decision_id: str,
         number: int,
         evaluated: _Evaluated,
-        outputs: npt.NDArray[np.float32],
-        model: Model | None,
+        predicted: _Predicted,
         rules: Rules,
     ) -> pb.DecisionRecord:
         """Return the decision on one case."""
@@ -200,8 +197,10 @@ class Scorer:
             state = int(vectors[0, 0])  # A record that holds only the case itself is new.
         margin = compute_margin(case.value_minor, case.cost_minor, rules.policy)
         facts = CaseFacts(case.call, _STATES[state], margin)
-        answer = compute_answer(facts, vectors, outputs, model, rules)
-        record = _start_record(case, decision_id, model, rules)
+        answer = compute_answer(
+            facts, vectors, predicted.outputs, predicted.first_row, predicted.model, rules
+        )
+        record = _start_record(case, decision_id, predicted.model, rules)
         record.evaluated_time.FromMicroseconds(evaluated.now_us)
         record.vectors = vectors.tobytes()
         response = record.response
@@ -261,9 +260,9 @@ def _start_record(
 
 def _predict(
     cases: Sequence[Case], evaluated: _Evaluated, models: Mapping[str, Model]
-) -> list[npt.NDArray[np.float32]]:
+) -> list[_Predicted]:
     """Return what each case's model says of its rows: one run per model."""
-    outputs = [_NO_OUTPUTS] * len(cases)
+    predicted = [_NOTHING_PREDICTED] * len(cases)
     by_tenant: dict[str, list[int]] = {}
     for number, case in enumerate(cases):
         by_tenant.setdefault(case.tenant, []).append(number)
@@ -276,10 +275,9 @@ def _predict(
             rows = evaluated.vectors
         else:
             rows = np.concatenate([evaluated.vectors[offsets[n] : offsets[n + 1]] for n in numbers])
-        predicted = model.predict(rows)
-        start = 0
+        outputs = model.predict(rows)
+        first_row = 0
         for n in numbers:
-            end = start + cases[n].n_rows
-            outputs[n] = predicted[:, start:end]
-            start = end
-    return outputs
+            predicted[n] = _Predicted(model, outputs, first_row)
+            first_row += cases[n].n_rows
+    return predicted

@@ -15,10 +15,9 @@ from hemostat.v1 import scoring_pb2 as pb
 from scoring.answer import CaseFacts, compute_answer
 from scoring.answer_messages import fill_answer
 from scoring.budget import compute_margin
-from scoring.cases import Case, stamp_time
+from scoring.cases import Case, unpack_cases
 from scoring.conversion import to_case
 from scoring.model import Model
-from scoring.row_packing import unpack_rows
 from scoring.rules import Rules
 
 _ITEM = {
@@ -48,14 +47,13 @@ def warm_scorer(models: Mapping[str, Model], rules: Rules) -> None:
 
 
 def _answer(case: Case, model: Model, rules: Rules) -> None:
-    rows = unpack_rows(case.packed_rows)
-    stamp_time(rows, 1_767_225_600_000_000)
+    rows, _ = unpack_cases([case], 1_767_225_600_000_000)
     states = np.full(len(rows), STATE_KNOWN, np.int8)
     vectors = compute_vectors(new_records(1), np.zeros(len(rows), np.int64), states, rows)
     outputs = model.predict(vectors)
     margin = compute_margin(case.value_minor, case.cost_minor, rules.policy)
     facts = CaseFacts(case.call, pb.CUSTOMER_STATE_KNOWN, margin)
-    answer = compute_answer(facts, vectors, outputs, model, rules)
+    answer = compute_answer(facts, vectors, outputs, 0, model, rules)
     fill_answer(pb.ScoreResponse(), answer, case.line_ids).SerializeToString()
     for explainer in model.explainers.values():
         attributions = np.abs(explainer.compute_attributions(vectors[0]))

@@ -16,9 +16,8 @@ from features.log.columns import CASE_KINDS, to_line_rows, to_request_rows
 from features.log.reader import EventLog
 from features.log.validation import validate_batch
 from features.log.writer import EventLogWriter
-from scoring.cases import stamp_time
+from scoring.cases import unpack_cases
 from scoring.conversion import to_case
-from scoring.row_packing import unpack_rows
 from scoring.validation import to_us, validate_request
 from stream.importers.online_retail.importing import ImportOptions, import_online_retail
 from training.simulation import SimulationConfig, simulate
@@ -44,8 +43,7 @@ def _compare(batch: pa.RecordBatch, *, is_checked: bool) -> int:
         if is_checked:
             validate_request(request, {event.tenant}, now_us)
         case = to_case(request, with_lines=True, received_s=0.0)
-        found = unpack_rows(case.packed_rows)
-        stamp_time(found, now_us)
+        found, _ = unpack_cases([case], now_us)
         assert [row.tobytes() for row in found] == rows, json_format.MessageToDict(event)
         assert case.customer_key == (keys[index] if event.customer_id else None)
     return len(expected)

@@ -33,8 +33,8 @@ def test_a_rows_answer_does_not_depend_on_the_rows_beside_it(tmp_path: Path) -> 
     write_bundle(tmp_path / "bundle", SHOP, heads)
     model = load_model(tmp_path / "bundle")
     alone = np.hstack([model.predict(rows[n : n + 1]) for n in range(len(rows))])
-    assert model.predict(rows).tobytes() == alone.tobytes()
-    assert model.predict(rows[:7]).tobytes() == alone[:, :7].copy().tobytes()
+    assert np.stack(model.predict(rows)).tobytes() == alone.tobytes()
+    assert np.stack(model.predict(rows[:7])).tobytes() == alone[:, :7].copy().tobytes()
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "trees.npz", "manifest.json"])
