@@ -112,7 +112,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _make_material(folder, 1_500 if is_short() else 4_000)
-        words = ["benchmarks.serving.in_process", str(folder), str(folder / "requests.bin")]
+        words = ["benchmarks.serving.stages", str(folder), str(folder / "requests.bin")]
         values: dict[str, Value] = {**_run_json([*words, str(repeats)])}
         values |= _measure_grpc(folder, n_calls, rounds)
     values["grpc_rate_per_s"] = _RATE_PER_S

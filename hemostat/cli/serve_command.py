@@ -15,49 +15,58 @@ if TYPE_CHECKING:
 app = typer.Typer(name=None)
 
 
+StoreOption = Annotated[
+    Path | None, typer.Option(help="The online store's folder (HEMOSTAT_STORE).")
+]
+BundleOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A model bundle, or a folder of bundles, as PATH or TENANT=PATH; "
+        "once per tenant (HEMOSTAT_BUNDLE)."
+    ),
+]
+PolicyOption = Annotated[
+    Path | None, typer.Option(help="Policy file; default: the one that ships with hemostat.")
+]
+HostOption = Annotated[
+    str | None, typer.Option(help="Address to listen on; default: 127.0.0.1 (plaintext).")
+]
+PortOption = Annotated[int | None, typer.Option(help="gRPC port; default: 50051, 0: any free one.")]
+MetricsPortOption = Annotated[
+    int | None, typer.Option(help="Port of /metrics; default: 9464, 0: any free one.")
+]
+ClockOption = Annotated[
+    str | None,
+    typer.Option(help="wall (default), log-end (go on where the stream stopped) or replay:TIME."),
+]
+DecisionsOption = Annotated[
+    Path | None, typer.Option(help="Folder of the decision log; default: STORE/serving.")
+]
+ReusePortOption = Annotated[
+    bool | None,
+    typer.Option("--reuse-port", help="Share the port with other servers, one per core."),
+]
+DeadlineOption = Annotated[
+    float | None, typer.Option(help="Time for calls that bring no deadline; default: 50.")
+]
+ReadyFileOption = Annotated[
+    Path | None, typer.Option(help="Written, with the addresses, when calls are taken.")
+]
+
+
 @app.command("serve")
 def serve_scores(
-    store: Annotated[
-        Path | None, typer.Option(help="The online store's folder (HEMOSTAT_STORE).")
-    ] = None,
-    bundle: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A model bundle, or a folder of bundles, as PATH or TENANT=PATH; "
-            "once per tenant (HEMOSTAT_BUNDLE)."
-        ),
-    ] = None,
-    policy: Annotated[
-        Path | None, typer.Option(help="Policy file; default: the one that ships with hemostat.")
-    ] = None,
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on; default: 127.0.0.1 (plaintext).")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option(help="gRPC port; default: 50051, 0: any free one.")
-    ] = None,
-    metrics_port: Annotated[
-        int | None, typer.Option(help="Port of /metrics; default: 9464, 0: any free one.")
-    ] = None,
-    clock: Annotated[
-        str | None,
-        typer.Option(
-            help="wall (default), log-end (go on where the stream stopped) or replay:TIME."
-        ),
-    ] = None,
-    decisions: Annotated[
-        Path | None, typer.Option(help="Folder of the decision log; default: STORE/serving.")
-    ] = None,
-    reuse_port: Annotated[
-        bool | None,
-        typer.Option("--reuse-port", help="Share the port with other servers, one per core."),
-    ] = None,
-    deadline_ms: Annotated[
-        float | None, typer.Option(help="Time for calls that bring no deadline; default: 50.")
-    ] = None,
-    ready_file: Annotated[
-        Path | None, typer.Option(help="Written, with the addresses, when calls are taken.")
-    ] = None,
+    store: StoreOption = None,
+    bundle: BundleOption = None,
+    policy: PolicyOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    metrics_port: MetricsPortOption = None,
+    clock: ClockOption = None,
+    decisions: DecisionsOption = None,
+    reuse_port: ReusePortOption = None,
+    deadline_ms: DeadlineOption = None,
+    ready_file: ReadyFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Serve scores over gRPC until SIGTERM or Ctrl-C.

@@ -58,7 +58,7 @@ def _measure_us(repeats: int, run: Callable[[int], object]) -> list[float]:
     return times
 
 
-class InProcess:
+class StageBench:
     """A scorer over a store and a bundle, without transport."""
 
     def __init__(self, folder: Path, requests: list[pb.ScoreRequest]) -> None:
@@ -129,7 +129,7 @@ def main(words: list[str]) -> None:
     """Print the figures as JSON: `FOLDER REQUESTS REPEATS`."""
     folder, requests, repeats = Path(words[0]), Path(words[1]), int(words[2])
     batch = pb.ScoreBatchRequest.FromString(requests.read_bytes())
-    bench = InProcess(folder, list(batch.requests))
+    bench = StageBench(folder, list(batch.requests))
     figures = asyncio.run(bench.measure(repeats))
     figures["n_heads"] = float(len(bench.model.heads))
     figures["n_trees"] = float(sum(head.n_trees for head in bench.model.manifest.heads))
