@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+import xgboost as xgb
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from features.definitions import N_FEATURES
 from features.model_bundle import TreeArrays
 from scoring.attribution import make_explainer
 from scoring.model import load_model
+from training.booster_trees import from_booster
 
 N_SMALL = 6  # Columns in use where all coalitions are tried.
 Row = npt.NDArray[np.float32]
@@ -89,3 +91,17 @@ def test_attributions_add_up_to_the_models_log_odds(tmp_path: Path) -> None:
     for row, odds in zip(rows, log_odds[:-1], strict=True):
         total = explainer.compute_attributions(row).sum()
         assert total == pytest.approx(odds - log_odds[-1], abs=2e-4)  # float32 sums in ONNX
+
+
+def test_attributions_add_up_on_trees_that_xgboost_grew() -> None:
+    rows = draw_rows(4, 2_000)
+    chance = np.nan_to_num(rows[:, 14]) + np.isnan(rows[:, 60]) > 3
+    labels = xgb.DMatrix(rows, chance)
+    booster = xgb.train({"objective": "binary:logistic", "max_depth": 6, "seed": 1}, labels, 60)
+    baseline = np.nanmedian(rows, axis=0).astype(np.float32)
+    explainer = make_explainer(from_booster(booster, baseline))
+    cases = np.vstack([baseline[None], rows[:100]])
+    margins = booster.predict(xgb.DMatrix(cases), output_margin=True).astype(float)
+    for row, margin in zip(cases, margins, strict=True):
+        total = explainer.compute_attributions(row).sum()
+        assert total == pytest.approx(margin - margins[0], abs=1e-4)
