@@ -100,15 +100,16 @@ def _summarise(event: event_pb2.Event, field: str) -> str:
         lines = event.order_placed.lines
         value = sum(line.quantity * line.unit_price_minor for line in lines)
         plural = "" if len(lines) == 1 else "s"
-        return f"{len(lines)} line{plural}, {value / 100:,.2f}"
+        return f"{len(lines)} line{plural} {value / 100:,.0f}"
     if field == "cancellation":
         cancel = event.cancel_requested
-        return f"{cancel.quantity * cancel.unit_price_minor / 100:,.2f}"
+        return f"{cancel.quantity * cancel.unit_price_minor / 100:,.0f}"
     returned = event.return_requested
     value = returned.quantity * returned.unit_price_minor
     receipt = "" if returned.has_receipt else ", no receipt"
+    units = "" if returned.quantity == 1 else f"{returned.quantity} x "
     what = "/".join((returned.category or returned.sku).split("/")[-2:])
-    return f"{returned.quantity} x {what}, {value / 100:,.2f}{receipt}"
+    return f"{units}{what} {value / 100:,.0f}{receipt}"
 
 
 def _read_truth(log_path: Path) -> dict[str, str]:

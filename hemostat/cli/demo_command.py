@@ -32,6 +32,7 @@ _READY_TIMEOUT_S = 120
 _STOP_TIMEOUT_S = 30
 _N_WARM_UP = 5
 _SHORT_TARGETS = {"return_or_cancel_30d": "back in 30 d"}
+_SHORT_CALLS = {"cancellation": "cancel"}
 _N_SHOWN = {"order": 4, "cancellation": 4, "return": 8}
 
 
@@ -300,11 +301,12 @@ def _draw(result: DemoResult) -> Table:
     columns += [Column("budget", justify="right"), Column("ms", justify="right")]
     rows = []
     for case in cases:
-        cells = [case.call, case.case, *([case.truth] if has_truth else [])]
+        cells = [_SHORT_CALLS.get(case.call, case.call), case.case]
+        cells += [case.truth] if has_truth else []
         cells += [_format_probability(case.probabilities.get(name)) for name in targets]
         cells += [case.hint, *([case.shadow_hint] if has_shadow else [])]
-        cells += [case.reasons[0].replace("_", " ").lower() if case.reasons else ""]
-        cells += [f"{case.budget_minor / 100:,.2f}", f"{case.latency_ms:.1f}"]
+        cells += [_shorten_reason(case.reasons[0]) if case.reasons else ""]
+        cells += [f"{case.budget_minor / 100:,.0f}", f"{case.latency_ms:.1f}"]
         rows.append(tuple(cells))
     return Table(
         title=f"Live cases of {result.tenant} as of {result.cut:%Y-%m-%d %H:%M} UTC",
@@ -334,6 +336,12 @@ def _summarise_scores(result: DemoResult) -> list[str]:
     if any(case.margin_source == "POLICY_DEFAULT" for case in result.cases):
         lines.append("Budgets: the cases have no unit cost, so the policy's default margin holds.")
     return lines
+
+
+def _shorten_reason(code: str) -> str:
+    """Return a reason code for a narrow column: `return rate ↑` for RETURN_RATE_HIGH."""
+    arrows = code.replace("_HIGH", " ↑").replace("_LOW", " ↓")
+    return arrows.replace("_", " ").lower()
 
 
 def _format_probability(value: float | None) -> str:
