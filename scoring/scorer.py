@@ -14,7 +14,7 @@ from time import perf_counter
 import numpy as np
 import numpy.typing as npt
 
-from features.definitions import SCHEMA_HASH
+from features.definitions import FEATURE_NAMES, SCHEMA_HASH
 from features.errors import HemostatError, RequestConflictError, StoreUnavailableError
 from features.store.port import FeatureReader
 from features.vector import (
@@ -39,6 +39,7 @@ from scoring.rules import Rules
 VERSION_LENGTH = 12
 """Characters of a bundle's content hash that answers show."""
 
+_STATE_COLUMN = FEATURE_NAMES.index("customer_state")
 _STATES: dict[int, pb.CustomerState] = {
     STATE_KNOWN: pb.CUSTOMER_STATE_KNOWN,
     STATE_NEW: pb.CUSTOMER_STATE_NEW,
@@ -194,7 +195,9 @@ class Scorer:
         vectors = evaluated.vectors[evaluated.offsets[number] : evaluated.offsets[number + 1]]
         state = evaluated.customers.states[number]
         if state == STATE_KNOWN:
-            state = int(vectors[0, 0])  # A record that holds only the case itself is new.
+            state = int(
+                vectors[0, _STATE_COLUMN]
+            )  # A record that holds only the case itself is new.
         margin = compute_margin(case.value_minor, case.cost_minor, rules.policy)
         facts = CaseFacts(case.call, _STATES[state], margin)
         answer = compute_answer(

@@ -198,7 +198,11 @@ class ScoringServer:
     async def _reload_forever(self) -> None:
         while True:
             await asyncio.sleep(self._settings.reload_interval_s)
-            await self.refresh()
+            try:
+                await self.refresh()
+            except Exception:
+                _logger.exception("reloading has ended; what is in force stays")
+                raise
 
     async def stop(self) -> None:
         """Refuse new calls, let those in progress end, close everything."""

@@ -95,6 +95,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
             raise AssertionError("abort does not return") from error
         except Exception:
             _logger.exception("a call failed", method=method)
+            await context.abort(grpc.StatusCode.INTERNAL, "a fault of the server; see its log")
             raise
         finally:
             self._metrics.call_seconds.labels(method).observe(perf_counter() - start_s)

@@ -138,6 +138,8 @@ class ServingStore:
     def move(self) -> None:
         """Move everything from `recent` to `durable`, synced."""
         with _explained(self._folder):
+            for environment in (self._recent, self._durable):
+                environment.reader_check()  # Frees the slots of killed scorers.
             while self._move_some() == _MOVE_AT_MOST:
                 pass
 

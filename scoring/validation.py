@@ -18,7 +18,7 @@ from features.embedding import DIM, EMBEDDER
 from features.errors import InvalidRequestError
 from hemostat.v1 import common_pb2, event_pb2
 from hemostat.v1 import scoring_pb2 as pb
-from scoring.spelling import suggest
+from scoring.spelling import suggest_close
 
 MAX_BATCH = 1024
 MAX_LINES = 2000
@@ -93,7 +93,9 @@ def validate_tenant(tenant: str, tenants: Collection[str]) -> None:
             field="tenant",
             value=tenant[:40] or "empty",
             expectation="a tenant whose model bundle this server has loaded",
-            fix=suggest(tenant, tenants) + " Others need `hemostat serve --bundle TENANT=PATH`",
+            # Not a list: one tenant need not know of the others.
+            fix=suggest_close(tenant, tenants)
+            or "send the tenant's name as in its events; `hemostat serve --bundle` adds one",
         )
 
 

@@ -213,6 +213,25 @@ def test_a_store_that_fails_degrades_answers_and_shows_in_the_metrics(
     assert 'hemostat_score_degraded_total{reason="STORE_UNAVAILABLE"} 1.0' in page
 
 
+def test_a_bug_is_internal_tells_nothing_and_the_next_call_is_answered(
+    own_world: World, run_server: RunServer, request_of: RequestOf
+) -> None:
+    def fail() -> Any:
+        raise KeyError("secret")
+
+    with run_server(store=own_world.store, bundle=(str(own_world.shop_bundles),)) as server:
+        server.loop.set_exception_handler(lambda _loop, _context: None)
+        scorer = server.server.scorer
+        get_rules, scorer._get_rules = scorer._get_rules, fail
+        with Client(server.address) as client:
+            with pytest.raises(CallError) as caught:
+                client.score(request_of())
+            scorer._get_rules = get_rules
+            assert client.score(request_of()).hint == pb.HINT_VERIFY
+    assert caught.value.code is Status.INTERNAL
+    assert "secret" not in caught.value.message
+
+
 def test_bundle_and_policy_are_replaced_without_a_failed_call(
     own_world: World, run_server: RunServer, tmp_path: Path, request_of: RequestOf
 ) -> None:
