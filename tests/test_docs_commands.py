@@ -108,7 +108,12 @@ def _find_command_faults(words: list[str]) -> Iterator[str]:
     command, rest = root.commands[words[0]], words[1:]
     while isinstance(command, typer.core.TyperGroup) and rest and rest[0] in command.commands:
         command, rest = command.commands[rest[0]], rest[1:]
-    if isinstance(command, typer.core.TyperGroup) and rest and re.fullmatch(r"[a-z-]+", rest[0]):
+    is_group = isinstance(command, typer.core.TyperGroup)
+    if (
+        is_group and "run" in command.commands
+    ):  # `hemostat stream LOG` is `hemostat stream run LOG`.
+        command = command.commands["run"]
+    elif is_group and rest and re.fullmatch(r"[a-z-]+", rest[0]):
         yield f"hemostat {words[0]} {rest[0]}: no such subcommand"
     known = {"--help"}.union(*(each.opts + each.secondary_opts for each in command.params))
     for word in rest:
