@@ -47,6 +47,7 @@ from training.metrics import (
     bootstrap_pr_auc_difference,
     bootstrap_ranking,
     compute_calibration_error,
+    compute_pr_auc,
     compute_prevalence,
 )
 from training.pipeline import TrainingOptions, TrainingResult, train_bundle
@@ -123,16 +124,18 @@ def _measure_real_labels(source: Path, folder: Path, values: dict[str, Value]) -
     """Fill in the figures of every variant; return the log of the first."""
     variants = VARIANTS[:1] if is_short() else VARIANTS
     logs: dict[Matching, Path] = {}
+    found: dict[str, Comparison] = {}
     rows = []
     for variant in variants:
         if variant.matching not in logs:
             logs[variant.matching] = _import(source, folder, variant.matching)
         parts = _divide(logs[variant.matching], variant)
-        found = _compare(parts, SEED)
-        rows.append(_describe(variant, found, values))
-        if variant is VARIANTS[0]:
-            _look_at_top_customers(found, values)
-            _look_at_seeds(parts, found, values)
+        found[variant.key] = _compare(parts, SEED)
+        rows.append(_describe(variant, found[variant.key], values))
+        _look_at_seeds(variant, parts, found[variant.key], values)
+    _look_at_top_customers(found["latest"], values)
+    if "fifo" in found:
+        _look_at_noise(found["latest"], found["fifo"], values)
     Output(False).show(None, [_draw(rows, values)])
     return logs[VARIANTS[0].matching]
 
@@ -251,14 +254,32 @@ def _select(cases: ScoredCases, is_wanted: npt.NDArray[np.bool_]) -> ScoredCases
     )
 
 
-def _look_at_seeds(parts: HeadParts, first: Comparison, values: dict[str, Value]) -> None:
+def _look_at_noise(latest: Comparison, fifo: Comparison, values: dict[str, Value]) -> None:
+    """Fill in what trees learned on one way's labels gain by the other way's.
+
+    Both ways link the same credits; where a customer bought an article several
+    times they name another purchase. If trees of the one gain on labels of the other
+    and not the other way round, the other way's labels are the noisier teachers.
+    """
+    for name, taught, judge in (
+        ("taught_by_latest_judged_by_fifo", latest, fifo),
+        ("taught_by_fifo_judged_by_latest", fifo, latest),
+    ):
+        crossed = replace(taught.full, label=judge.full.label)
+        gain = bootstrap_pr_auc_difference(crossed, taught.request.score, _n_resamples(), SEED)
+        values |= _spread(f"{name}_pr_auc_gain", gain)
+
+
+def _look_at_seeds(
+    variant: Variant, parts: HeadParts, first: Comparison, values: dict[str, Value]
+) -> None:
     """Fill in how far the gain hangs on the seed of folds and trees."""
     if is_short():
         return
     found = [first, *(_compare(parts, SEED + step) for step in (1, 2))]
-    gains = [bootstrap_pr_auc_difference(c.full, c.request.score, 1, SEED).value for c in found]
-    values["pr_auc_gain_least_of_3_seeds"] = min(gains)
-    values["pr_auc_gain_greatest_of_3_seeds"] = max(gains)
+    gains = [compute_pr_auc(one.full) - compute_pr_auc(one.request) for one in found]
+    values[f"{variant.key}_pr_auc_gain_least_of_3_seeds"] = min(gains)
+    values[f"{variant.key}_pr_auc_gain_greatest_of_3_seeds"] = max(gains)
 
 
 def _draw(rows: Sequence[tuple[str, ...]], values: dict[str, Value]) -> Table:
