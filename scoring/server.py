@@ -104,7 +104,7 @@ class ScoringServer:
         store = LmdbFeatureReader.open_reader(settings.store)
         self._exits.callback(store.close)
         self.clock = make_clock(settings.clock, _read_applied_us(store))
-        serving = ServingStore.open(settings.decisions_folder)
+        serving = ServingStore.open(settings.decisions_folder, on_fault=self._note_log_fault)
         self._exits.push_async_callback(serving.close)
         self._log = DecisionLog(serving)
         self.scorer = Scorer(
@@ -117,6 +117,10 @@ class ScoringServer:
         )
         warm_scorer(self.models.in_force, self._rules.value)
         self.metrics.policy.info({"version": self._rules.value.policy.version})
+
+    def _note_log_fault(self, fault: Exception) -> None:
+        self.metrics.decision_log_errors.inc()
+        _logger.warning("decisions are not on the disk yet", why=str(fault))
 
     def _bind(self) -> None:
         """Make the services and take the ports."""

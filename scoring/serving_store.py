@@ -44,10 +44,17 @@ class ServingStore:
         StoreUnavailableError: From any call: disk full, file damaged, closed.
     """
 
-    def __init__(self, folder: Path, recent: lmdb.Environment, durable: lmdb.Environment) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        recent: lmdb.Environment,
+        durable: lmdb.Environment,
+        on_fault: Callable[[Exception], None],
+    ) -> None:
         self._folder = folder
         self._recent = recent
         self._durable = durable
+        self._on_fault = on_fault
         self._mover = ThreadPoolExecutor(1, "decisions")
         self._running: asyncio.Task[None] | None = None
         self._next: asyncio.Task[None] | None = None
@@ -56,9 +63,19 @@ class ServingStore:
 
     @classmethod
     def open(
-        cls, folder: Path, read_boot_id: Callable[[], str] = lambda: _BOOT_ID.read_text().strip()
+        cls,
+        folder: Path,
+        *,
+        read_boot_id: Callable[[], str] = lambda: _BOOT_ID.read_text().strip(),
+        on_fault: Callable[[Exception], None] = lambda _: None,
     ) -> ServingStore:
         """Return the values in a folder, made if absent.
+
+        Args:
+            folder: Where they stand.
+            read_boot_id: Returns something that differs after the machine has booted.
+            on_fault: Told when values could not be moved to the disk; they stay where
+                they are, and the next move tries again.
 
         Raises:
             StoreUnavailableError: It cannot be read or written, or is damaged.
@@ -72,7 +89,7 @@ class ServingStore:
                 durable = open_environment(
                     folder / "durable", LmdbOptions(is_synced=True), readonly=False
                 )
-        opened = cls(folder, recent, durable)
+        opened = cls(folder, recent, durable, on_fault)
         opened.move()
         return opened
 
@@ -160,8 +177,12 @@ class ServingStore:
             self._timer = None
         if self._next is None:
             self._next = asyncio.get_running_loop().create_task(self._move_after(self._running))
-            # Nobody may be waiting; the next call finds the same fault and reports it.
-            self._next.add_done_callback(lambda task: task.cancelled() or task.exception())
+            self._next.add_done_callback(self._report_fault)
+
+    def _report_fault(self, move: asyncio.Task[None]) -> None:
+        fault = None if move.cancelled() else move.exception()
+        if isinstance(fault, Exception):
+            self._on_fault(fault)
 
     async def _move_after(self, running: asyncio.Task[None] | None) -> None:
         if running is not None:

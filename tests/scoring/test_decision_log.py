@@ -177,7 +177,7 @@ def test_what_was_acknowledged_survives(tmp_path: Path, *, is_after_boot: bool) 
     async def read() -> None:
         # After a power cut nothing is trusted that was not synced.
         store = (
-            ServingStore.open(tmp_path, lambda: "another boot")
+            ServingStore.open(tmp_path, read_boot_id=lambda: "another boot")
             if is_after_boot
             else ServingStore.open(tmp_path)
         )
@@ -210,11 +210,34 @@ def test_a_moved_decision_is_found_and_an_orderly_end_moves_everything(tmp_path:
 
     async def read() -> None:
         # Only what is on the disk counts: `recent` of another boot is thrown away.
-        store = ServingStore.open(tmp_path, lambda: "another boot")
+        store = ServingStore.open(tmp_path, read_boot_id=lambda: "another boot")
         assert DecisionLog(store).read("shop", last) is not None
         await store.close()
 
     asyncio.run(read())
+
+
+def test_a_disk_that_fails_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
+    faults: list[Exception] = []
+
+    async def run() -> None:
+        store = ServingStore.open(tmp_path, on_fault=faults.append)
+        log = DecisionLog(store)
+        record = _make_record(log, "r")
+        log.append([record])
+        store._durable.set_mapsize(4096 * 8)  # As good as a full disk.
+        big = _make_record(log, "big")
+        big.vectors = bytes(10**6)
+        log.append([big])
+        with pytest.raises(StoreUnavailableError):
+            await store.sync()
+        store._durable.set_mapsize(1 << 30)
+        await store.sync()
+        assert log.read("shop", big.decision_id) == big
+        await store.close()
+
+    asyncio.run(run())
+    assert len(faults) == 1
 
 
 def test_a_closed_log_is_unavailable(tmp_path: Path) -> None:
