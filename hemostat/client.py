@@ -33,6 +33,8 @@ DEFAULT_ADDRESS = "127.0.0.1:50051"
 _SERVICE = scoring_pb2.DESCRIPTOR.services_by_name["ScoringService"].full_name
 _ERROR_KEY = "hemostat-error-bin"
 _FIRST_PAUSE_S = 0.05
+# Nobody cancels here: a server that ends cancels calls that it has not begun.
+_RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 _MAX_MESSAGE_BYTES = 16 << 20
 T = TypeVar("T")
 
@@ -56,7 +58,7 @@ class CallError(Exception):
 class Client:
     """A connection to a scoring server. Safe to share between threads; close it, or use `with`.
 
-    A call that finds no server is tried again until its time is up. That cannot
+    A call that finds no server, or one that ends, is tried again until its time is up. That cannot
     score a case twice: a request without an id gets one, and the server answers
     the same id with the same decision.
 
@@ -150,7 +152,7 @@ class Client:
                 return method(request, timeout=max(left_s, 0.0))
             except grpc.RpcError as error:
                 failed = _to_call_error(error)
-                can_retry = failed.code is grpc.StatusCode.UNAVAILABLE
+                can_retry = failed.code in _RETRIED
                 # Jitter: clients that lost one server do not come back in step.
                 pause_s *= 1 + random.random()
                 if not can_retry or time.monotonic() + pause_s >= deadline_s:

@@ -58,10 +58,11 @@ def test_the_client_imports_nothing_outside_hemostat() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED])
 def test_a_call_that_finds_no_server_is_tried_again_with_the_same_id(
-    executor: futures.ThreadPoolExecutor,
+    code: grpc.StatusCode, executor: futures.ThreadPoolExecutor
 ) -> None:
-    flaky = Flaky(2, grpc.StatusCode.UNAVAILABLE)
+    flaky = Flaky(2, code)
     server, address = _serve(flaky, executor)
     pauses: list[float] = []
     with Client(address, sleep=pauses.append) as client:
