@@ -138,12 +138,13 @@ def test_the_lock_of_a_killed_writer_does_not_bar_the_next(tmp_path: Path) -> No
 
 def test_a_store_of_another_schema_is_refused_with_the_way_to_rebuild(tmp_path: Path) -> None:
     _write(tmp_path)
-    newer = msgspec.structs.replace(CURRENT_SCHEMA, record_version=2, record_layout="other")
+    version = CURRENT_SCHEMA.record_version + 1
+    newer = msgspec.structs.replace(CURRENT_SCHEMA, record_version=version, record_layout="other")
     for opener in (LmdbFeatureStore.open_writer, LmdbFeatureReader.open_reader):
         with pytest.raises(SchemaMismatchError) as caught:
             opener(tmp_path, schema=newer)
         assert caught.value.field == "record_version, record_layout"
-        assert caught.value.expectation == "2, other"
+        assert caught.value.expectation == f"{version}, other"
         assert "hemostat stream LOG --store NEW" in caught.value.fix
     _write(tmp_path)  # Refusing changed nothing, and let go of the lock.
 
