@@ -12,6 +12,7 @@ from features.errors import ConfigError, LogFormatError
 from features.log.manifest import LogManifest
 from features.log.reader import EventLog
 from features.log.schema import EVENT_SCHEMA
+from features.log.validation import END_US
 from features.store.port import ShardProgress
 from stream.batches import PartitionRange
 
@@ -136,6 +137,10 @@ def _find_end_us(manifest: LogManifest, until_us: int | None) -> int:
 
 
 def _find_last_ingest_us(rows: pa.RecordBatch) -> int:
-    """Return the greatest ingest time; malformed lines have none and count as 0."""
+    """Return the greatest ingest time; malformed lines have none and count as 0.
+
+    One that is refused for being absurd counts as none, too: progress would stand
+    in its far future, and the store forget what it saw.
+    """
     ingest_us = rows.column("ingest_time").cast(pa.int64()).fill_null(0).to_numpy()
-    return int(ingest_us.max(initial=0))
+    return int(ingest_us.max(initial=0, where=ingest_us < END_US))

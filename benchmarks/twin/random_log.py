@@ -19,7 +19,7 @@ DAY_US = 86_400_000_000
 START_US = 18_998 * DAY_US
 """A Thursday: an edge of the weekly and of the daily grid."""
 
-_LAST_US = 253_300_000_000_000_000  # In the year 9996.
+_LAST_US = 4_000_000_000_000_000  # In the year 2096; 2100 is refused.
 _TEXTS = ("", "", "too small", "too small!", "size is too small", "尺码偏小", "尺码偏小，穿不下",
           "物流太慢", "changed my mind", "!!!")  # fmt: skip
 _CHANNELS = ("CHANNEL_UNSPECIFIED", "CHANNEL_WEB", "CHANNEL_STORE", "CHANNEL_OTHER")
@@ -35,7 +35,7 @@ class RandomLog:
         n_customers: Few customers get long histories; the last one is the guest.
         span_days: Events happen in these days from `START_US` on.
         tenants: Whose log it is; they share customer and event ids.
-        is_hostile: Amounts at the greatest accepted values, and times from 1970 to 9999.
+        is_hostile: Amounts at the greatest accepted values, and times from 1970 to 2099.
     """
 
     def __init__(
@@ -112,25 +112,27 @@ class RandomLog:
             return None, None
         return order_us, None if dice < 0.5 else delivery_us
 
-    def _draw_amounts(self) -> dict[str, int]:
-        """Return quantity and price, `quantity * price <= 10^13` as validation wants it."""
+    def _draw_amounts(self, n_lines: int = 1) -> dict[str, int]:
+        """Return quantity and price; `n_lines` of them stay within validation's 10^13."""
         if self._is_hostile and self._rng.random() < 0.5:
-            quantity, price = self._pick(((10, 10**12), (1_000_000, 10_000_000), (1, 10**12)))
+            greatest = ((10, 10**12 // n_lines), (10**6, 10**7 // n_lines), (1, 10**12))
+            quantity, price = self._pick(greatest)
         else:
             quantity = self._pick((1, 1, 2, 12, 1_000))
             price = self._pick((0, 1, 999, 12_345, 10_000_000))
         return {"quantity": quantity, "unit_price_minor": price}
 
     def _draw_order_placed(self, event_us: int) -> Any:
+        n_lines = int(self._rng.integers(1, 5))
         lines = [
             structs.OrderLine(
                 line_id=str(number),
                 sku=f"s{number}",
                 style=self._pick(("", "a", "b", "c")),
-                **self._draw_amounts(),
+                **self._draw_amounts(n_lines),
                 unit_discount_minor=int(self._pick((0, 0, 5))),
             )
-            for number in range(int(self._rng.integers(1, 5)))
+            for number in range(n_lines)
         ]
         promised = event_us + int(self._rng.integers(-DAY_US, 9 * DAY_US))
         return structs.OrderPlaced(

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from features.log.arrow_access import find_envelope_enum, read_kind_index
 from features.log.conform import compute_validity
-from features.log.json_walk import UNKNOWN_KIND, shorten
+from features.log.json_walk import UNKNOWN_KIND, show_name
 from features.log.kind_checks import KindChecker
 from features.log.rejections import (
     Expectation,
@@ -28,6 +28,10 @@ from features.log.rejections import (
 from features.log.schema import EVENT_KINDS, KIND_COLUMN, MALFORMED_COLUMN
 
 _SECOND_US = 1_000_000
+# Later is no shop's time, and a log that says so would carry its shard's clock there:
+# every remembered id would be forgotten, and no answer be stale again.
+END_US = 4_102_444_800 * _SECOND_US
+"""2100-01-01: an event that says it came in then or later is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,10 @@ def _check_envelope(batch: pa.RecordBatch, collector: RejectionCollector) -> Non
             RejectionReason.BAD_VALUE, name, "after 1970-01-01", "check the source's clock"
         )
         collector.reject(early, rule, "a time before 1970")
+        rule = Expectation(
+            RejectionReason.BAD_VALUE, name, "before 2100-01-01", "check the source's clock"
+        )
+        collector.reject(np.flatnonzero(times_us >= END_US), rule, "a time after 2099")
     # The separator of keys: with it in a name, two tenants' keys could meet.
     has_separator = pc.match_substring(batch.column("tenant"), "\x1f").fill_null(False)
     rule = Expectation(
@@ -210,7 +218,7 @@ def _read_us(batch: pa.RecordBatch, name: str) -> npt.NDArray[np.int64]:
 
 def _show_names(column: pa.Array, rows: npt.NDArray[np.int64]) -> list[str]:
     """Return enum-like names as they may stand in a rejection."""
-    return [shorten(str(value)) for value in column.take(pa.array(rows)).to_pylist()]
+    return [show_name(str(value)) for value in column.take(pa.array(rows)).to_pylist()]
 
 
 def _to_mask(column: pa.Array) -> npt.NDArray[np.bool_]:
@@ -220,6 +228,7 @@ def _to_mask(column: pa.Array) -> npt.NDArray[np.bool_]:
 
 __all__ = [
     "DEFAULT_RULES",
+    "END_US",
     "AcceptanceRules",
     "Rejection",
     "RejectionReason",

@@ -58,6 +58,24 @@ def test_a_raw_file_with_bad_lines_loses_no_line(tmp_path: Path, count_all: _Cou
     assert summary.rows_behind is None
 
 
+def test_one_absurd_time_does_not_make_the_store_forget_what_it_saw(tmp_path: Path) -> None:
+    order = (
+        '{"event_id": "%s", "tenant": "t", "event_time": "%s", "customer_id": "c1",'
+        ' "channel": "CHANNEL_WEB", "order_placed": {"order_id": "o1",'
+        ' "lines": [{"line_id": "1", "quantity": 1, "unit_price_minor": "500"}]}}'
+    )
+    day, absurd = "2026-03-01T12:00:00Z", "9999-12-01T00:00:00Z"
+    # More ids between than a commit looks at when it forgets.
+    others = [order % (f"f{number}", day) for number in range(40)]
+    lines = [order % ("e1", day), order % ("z", absurd), *others, order % ("e1", day)]
+    (tmp_path / "events.jsonl").write_text("\n".join(lines) + "\n")
+    summary = stream_to_disk(tmp_path / "events.jsonl", tmp_path / "store", batch_size=1)
+    assert (summary.folded, summary.duplicates) == (41, 1)
+    assert summary.dead_letters == {"bad_value": 1}
+    assert summary.applied_ingest_time is not None
+    assert summary.applied_ingest_time.year == 2026
+
+
 def test_an_empty_log_is_applied_and_said_to_be_empty(tmp_path: Path, write_log: _WriteLog) -> None:
     summary = stream_to_disk(write_log(tmp_path / "log", []), tmp_path / "store")
     assert (summary.events_read, summary.applied_ingest_time) == (0, None)
