@@ -26,6 +26,8 @@ UNKNOWN_KIND = "unknown event kind"
 """Message of the error for an event of a kind that the protos do not have."""
 
 _SHOWN_CHARS = 40
+# Names of fields, kinds and enums; no phone number, account or sentence looks like one.
+_NAME = re.compile(r"(?!(?:.*[0-9]){4})[A-Za-z_][A-Za-z0-9_]{0,39}", re.ASCII)
 _INT = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?"
@@ -91,6 +93,17 @@ def shorten(text: str) -> str:
     return printable if len(printable) <= _SHOWN_CHARS else printable[: _SHOWN_CHARS - 1] + "…"
 
 
+def show_name(text: str) -> str:
+    """Return what stands where a name should, as it may stand in an error: hidden if it is none.
+
+    Free text in a code, or a map keyed by customers, must not reach a dead letter.
+
+    >>> show_name("CHANNEL_MOON"), show_name("too small!"), show_name("c13800138000")
+    ('CHANNEL_MOON', 'a string of 10 characters', 'a string of 12 characters')
+    """
+    return text if _NAME.fullmatch(text) else show_value(text)
+
+
 def suggest(name: str, candidates: Iterable[str]) -> str:
     """Return `did you mean ...?` for a misspelt name, or an empty string."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
@@ -139,10 +152,11 @@ def _unknown_field(name: str, value: object, spec: MessageSpec, path: str) -> In
     is_kind = not path and isinstance(value, dict)
     candidates = EVENT_KINDS if is_kind else _find_fields(spec)
     hint = suggest(name, candidates)
-    shown = shorten(name)
+    shown = show_name(name)
+    named = name if shown == name else ""
     return InvalidEventError(
         UNKNOWN_KIND if is_kind else "unknown field",
-        field=f"{path}.{shown}" if path else shown,
+        field=".".join(part for part in (path, named) if part),
         value=shown,
         expectation="a kind of hemostat.v1.Event" if is_kind else f"a field of {spec.name}",
         fix=hint or "remove it, or spell it as in protos/hemostat/v1/event.proto (snake_case)",
@@ -170,7 +184,7 @@ def _walk_enum(value: Any, numbers: Any, path: str) -> str:
             if number == value:
                 return str(name)
     hint = suggest(value, numbers) if isinstance(value, str) else ""
-    shown = shorten(value) if isinstance(value, str) else ""
+    shown = show_name(value) if isinstance(value, str) else ""
     raise fault(
         "not a name of the enum",
         path,
@@ -183,7 +197,9 @@ def _walk_enum(value: Any, numbers: Any, path: str) -> str:
 
 def _walk_string(value: Any, field: FieldSpec, path: str) -> str:
     if not isinstance(value, str):
-        raise fault("not a string", path, value, "a JSON string", "put it in quotes")
+        # A number here is often an identifier whose quotes were forgotten.
+        shown = "a number" if type(value) in (int, float) else ""
+        raise fault("not a string", path, value, "a JSON string", "put it in quotes", shown)
     return value
 
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from features.embedding import DIM, EMBEDDER
 from features.log.arrow_access import Rows
-from features.log.json_walk import shorten
+from features.log.json_walk import shorten, show_name
 from features.log.rejections import Expectation, RejectionCollector, RejectionReason
 from features.log.schema import KIND_SPECS, FieldSpec, FieldType, MessageSpec
 
@@ -113,7 +113,7 @@ class KindChecker:
         bad = np.flatnonzero(is_bad)
         if len(bad):
             values = column.take(pa.array(bad)).to_pylist()
-            shown = [shorten(str(value)) or "empty" for value in values]
+            shown = [_show(value) for value in values]
             fields = [locate(place, field.name) for place in bad.tolist()] if locate else None
             self._collector.reject(rows[bad], expected, shown, fields)
 
@@ -249,6 +249,13 @@ def _find_bad(
         rule = Expectation(RejectionReason.MISSING_FIELD, path, "not empty", "name what it is of")
         return _to_mask(pc.equal(pc.binary_length(column), 0)), rule
     return np.zeros(len(column), np.bool_), _expect(path, "", "")
+
+
+def _show(value: object) -> str:
+    """Return a value as it may stand in a rejection: a code that is no name may be anything."""
+    if isinstance(value, str):
+        return show_name(value) if value else "empty"
+    return shorten(str(value))
 
 
 def _expect(path: str, expectation: str, fix: str) -> Expectation:

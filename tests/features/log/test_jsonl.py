@@ -189,6 +189,24 @@ def test_a_malformed_line_is_refused_by_field_with_a_fix(
 
 @pytest.mark.parametrize(
     "line",
+    [
+        _event(channel="Ada Lovelace 5550100"),
+        _event(channel="c5550100"),
+        _event(customer_id=5550100),
+        _event(return_requested={"reason": {"code": "too small, call 5550100"}}),
+        _event(return_requested={"reason": {"Ada 5550100": "x"}}),
+        _event(c5550100={}),
+    ],
+)
+def test_what_stands_where_a_name_should_is_not_shown(line: dict[str, Any]) -> None:
+    with pytest.raises(InvalidEventError) as caught:
+        EventDecoder().decode(json.dumps(line).encode())
+    assert "5550100" not in str(caught.value)
+    assert "Ada" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "line",
     [b"", b"{", b"not json", b"[]", b'"e"', b'{"event_id": "\xff"}', b'{"event_id": "\\ud800x"}',
      b"\x00", b'{"a": ' + b"[" * 100_000, b'{"event_id": "e"} {}'],
 )  # fmt: skip
