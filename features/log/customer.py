@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.fold import fold_rows
-from features.fold_rows import FOLDED_KINDS
+from features.fold_rows import FOLD_ROW_DTYPE, FOLDED_KINDS
 from features.log.columns import to_fold_rows
 from features.log.reader import EventLog
 from features.log.validation import validate_batch
@@ -51,4 +51,4 @@ def _read_rows(
         theirs: pa.RecordBatch = batch.filter(is_theirs)
         if theirs.num_rows:
             found.append(to_fold_rows(validate_batch(theirs, offset).valid).rows)
-    return np.concatenate(found) if found else to_fold_rows(batch.slice(0, 0)).rows
+    return np.concatenate(found) if found else np.empty(0, FOLD_ROW_DTYPE)

@@ -33,7 +33,9 @@ def find_raw_files(path: Path) -> list[Path]:
         LogFormatError: There is nothing at the path, or a file of another kind.
     """
     if path.is_dir():
-        return [] if (path / MANIFEST_NAME).exists() else sorted(path.glob("*.jsonl"))
+        if (path / MANIFEST_NAME).exists():
+            return []
+        return sorted(file for file in path.glob("*.jsonl") if file.is_file())
     if path.is_file() and path.suffix == ".jsonl":
         return [path]
     raise LogFormatError(

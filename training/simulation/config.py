@@ -114,7 +114,9 @@ class SimulationConfig(_Settings):
     tenant: str = Field(default="demo", min_length=1, max_length=100)
     n_customers: int = Field(default=3_000, ge=1, le=10_000_000)
     days: int = Field(default=548, ge=1, le=36_500)
-    start: dt.date = dt.date(2024, 1, 1)
+    start: dt.date = Field(
+        default=dt.date(2024, 1, 1), ge=dt.date(1990, 1, 1), le=dt.date(2060, 1, 1)
+    )
     """First day, by the shop's clock (UTC+8)."""
     n_styles: int = Field(default=180, ge=13, le=100_000)
     return_window_days: int = Field(default=30, ge=7, le=365)

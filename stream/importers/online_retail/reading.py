@@ -71,7 +71,8 @@ def find_source(path: Path) -> Path:
             expectation=f"an existing file ({forms}) or a folder with one",
             fix="give the path of the Online Retail file",
         )
-    found = sorted(child for child in path.iterdir() if child.suffix.lower() in _READERS)
+    children = path.iterdir() if path.is_dir() else ()  # A device has none.
+    found = sorted(child for child in children if child.suffix.lower() in _READERS)
     if len(found) != 1:
         raise ConfigError(
             "the folder does not hold exactly one source file",

@@ -158,6 +158,12 @@ def test_an_overlong_line_is_malformed_and_the_next_one_read(
     ]  # fmt: skip
 
 
+def test_a_folder_that_is_named_like_a_file_is_no_partition(tmp_path: Path) -> None:
+    (tmp_path / "b.jsonl").mkdir()
+    (tmp_path / "a.jsonl").write_text(json.dumps(_GOOD))
+    assert EventLog(tmp_path).manifest.n_partitions == 1
+
+
 def test_each_file_of_a_folder_is_a_partition(tmp_path: Path) -> None:
     for name in ("b", "a"):
         (tmp_path / f"{name}.jsonl").write_text(json.dumps({**_GOOD, "event_id": name}) + "\n")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import msgspec
 import pytest
+from pydantic import ValidationError
 
 from features.errors import ConfigError
 from training.simulation import SimulationConfig
@@ -63,6 +65,12 @@ def test_a_price_cut_changes_nothing_before_its_day_and_only_buyers_after(
     }
     anonymous = [event for event in changed if not event["customer_id"]]
     assert all(style_id in str(event) for event in anonymous if "price_changed" in event)
+
+
+@pytest.mark.parametrize("start", [date.min, date.max])
+def test_a_world_before_or_after_all_shops_is_refused(start: date) -> None:
+    with pytest.raises(ValidationError, match="start"):
+        SimulationConfig(start=start)
 
 
 def test_an_override_of_an_unknown_parameter_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,11 @@ def test_a_folder_stands_for_its_only_source(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="exactly one") as caught:
         find_source(tmp_path)
     assert caught.value.value == "Online Retail.XLSX, b.csv"
+
+
+def test_a_device_is_no_source() -> None:
+    with pytest.raises(ConfigError, match="exactly one"):
+        find_source(Path(os.devnull))
 
 
 def test_a_missing_source_is_named(tmp_path: Path) -> None:
