@@ -9,6 +9,7 @@ functions: a command starts without loading what only another one needs.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
@@ -34,6 +35,7 @@ COMMANDS: dict[str, str] = {
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+EXIT_NOBODY_READS = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,8 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Faults that the user can mend (`HemostatError`, a wrong option) end in one
     message on stderr and code 2; with `--json` that message is one JSON object.
-    stdout carries results only. Programmer errors are not caught: they crash
-    with a traceback and code 1. An interrupt (Ctrl-C) gives 130.
+    stdout carries results only. What the file system refuses (no such folder, no
+    permission, a full disk) is such a fault, too. Programmer errors are not caught:
+    they crash with a traceback and code 1. An interrupt (Ctrl-C) gives 130, a
+    closed pipe (`| head`) 141.
 
     Args:
         arguments: Command line without the program's name. None: `sys.argv[1:]`.
@@ -58,6 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         write_error(_describe_usage_error(error, words), as_json=as_json)
         return error.exit_code
+    except BrokenPipeError:
+        # What is still buffered must not fail again while the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_NOBODY_READS
+    except OSError as error:
+        write_error(_describe_os_error(error), as_json=as_json)
+        return EXIT_USER_ERROR
     except typer.Abort:  # End of input at a prompt.
         return EXIT_INTERRUPTED
     return outcome if isinstance(outcome, int) else 0
@@ -101,6 +112,15 @@ def _root(
     First use: `hemostat demo`. On your own events: import (or simulate), stream, train, serve,
     score. Every command takes --help and --json.
     """
+
+
+def _describe_os_error(error: OSError) -> ErrorReport:
+    return ErrorReport(
+        message="the operating system refuses a file or connection",
+        field=str(error.filename or ""),
+        value=error.strerror or str(error),
+        fix="check that the path exists, that you may write there and that the disk has room",
+    )
 
 
 def _describe_usage_error(error: typer.TyperException, words: Sequence[str]) -> ErrorReport:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -34,6 +36,16 @@ def _make_commands() -> ModuleType:
         """Meet a programmer's error."""
         raise KeyError("lost")
 
+    @app.command("write")
+    def write(path: str) -> None:
+        """Meet a place that cannot be written."""
+        Path(path).write_text("x")
+
+    @app.command("pipe")
+    def pipe() -> None:
+        """Meet a reader that has gone."""
+        raise BrokenPipeError
+
     @app.command("interrupt")
     def interrupt() -> None:
         """Meet Ctrl-C."""
@@ -53,7 +65,7 @@ def _make_commands() -> ModuleType:
 def _commands(monkeypatch: pytest.MonkeyPatch) -> None:
     module = _make_commands()
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    names = ("lock", "crash", "interrupt", "count")
+    names = ("lock", "crash", "write", "pipe", "interrupt", "count")
     monkeypatch.setattr(cli, "COMMANDS", dict.fromkeys(names, module.__name__))
 
 
@@ -116,6 +128,27 @@ def test_a_wrong_command_line_exits_2_and_names_what_is_wrong(
 def test_a_programmers_error_is_not_caught() -> None:
     with pytest.raises(KeyError, match="lost"):
         cli.main(["crash"])
+
+
+def test_a_place_that_cannot_be_written_is_a_mendable_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "nowhere" / "file"
+    assert cli.main(["write", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert str(path) in said
+    assert "No such file or directory" in said
+    assert "fix:" in said
+
+
+def test_a_reader_that_has_gone_ends_the_command_quietly(capfd: pytest.CaptureFixture[str]) -> None:
+    saved = os.dup(1)
+    try:
+        assert cli.main(["pipe"]) == 141
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
+    assert capfd.readouterr().err == ""
 
 
 def test_an_interrupt_exits_130() -> None:
