@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from features.definitions import N_FEATURES
 from features.errors import MissingModelError
@@ -18,6 +17,7 @@ from features.model_bundle import (
     to_rows,
     verify_golden_outputs,
 )
+from features.model_bundle.runtime import ort
 from features.request_rows import Call
 from scoring.attribution import Explainer, make_explainer
 from scoring.heads import Head, to_head

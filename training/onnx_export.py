@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from features.errors import HemostatError
+from features.model_bundle.runtime import ort
 from features.model_bundle.trees import LEAF, TreeArrays
 
 INPUT = "features"

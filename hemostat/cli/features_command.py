@@ -58,6 +58,9 @@ class CustomerFeatures(msgspec.Struct, frozen=True):
         record_age_s: Time since the customer's latest event, seconds.
         shard_lag_s: Time since the latest event that the customer's shard has
             applied, seconds; only of the live record.
+        rfm_score: 0 to 100, by the policy's fixed table.
+        tier: `high` or `ordinary`, by that score.
+        policy_version: Whose table it is.
         schema_hash: Which features these are.
         features: In the table's order; those that need a case are left out.
     """
@@ -67,6 +70,9 @@ class CustomerFeatures(msgspec.Struct, frozen=True):
     event_count: int
     record_age_s: float
     shard_lag_s: float | None
+    rfm_score: float | None
+    tier: str
+    policy_version: str
     schema_hash: str
     features: tuple[FeatureValue, ...]
 
@@ -81,6 +87,9 @@ def show_features(
     log: Annotated[Path | None, typer.Option(help="The event log; needed for a past time.")] = None,
     store: Annotated[
         Path | None, typer.Option(help="The live store; answers only for now.")
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="Policy with the RFM table; default: the shipped one.")
     ] = None,
     lang: Annotated[Language, typer.Option(help="Language of the descriptions.")] = Language.EN,
     as_json: JsonOption = False,
@@ -114,14 +123,19 @@ def show_features(
             expectation=f"a customer of tenant {tenant!r} with an event by the time asked for",
             fix="check --tenant and the id, or ask for a later --at",
         )
+    vector = _compute_vector(record, at_us)
+    rfm_score, tier, policy_version = _compute_tier(vector, policy)
     shown = CustomerFeatures(
         source="store" if log is None else "log",
         at=datetime.fromtimestamp(at_us / 1e6, UTC),
         event_count=int(record["event_count"][0]),
         record_age_s=max(0, at_us - int(record["last_event_us"][0])) / 1e6,
         shard_lag_s=shard_lag_s,
+        rfm_score=rfm_score,
+        tier=tier,
+        policy_version=policy_version,
         schema_hash=_schema_hash(),
-        features=_compute_values(record, at_us, lang),
+        features=_describe_values(record, vector, at_us, lang),
     )
     output.show(shown, [_draw(shown)], text=_describe_freshness(shown))
 
@@ -178,18 +192,36 @@ def _read_from_store(path: Path, tenant: str, customer: str, now_us: int) -> tup
         store.close()
 
 
-def _compute_values(record: Any, at_us: int, lang: Language) -> tuple[FeatureValue, ...]:
-    """Return the features that stand without a case."""
+def _compute_vector(record: Any, at_us: int) -> Any:
+    """Return the vector of a case that says nothing, shape `(N_FEATURES,)`."""
     import numpy as np
 
-    from features.definitions import FEATURES
     from features.request_rows import REQUEST_ROW_DTYPE, Call
     from features.vector import STATE_KNOWN, compute_vectors
 
     request = np.zeros(1, REQUEST_ROW_DTYPE)
     request["time_us"], request["call"] = at_us, Call.RETURN
     states = np.full(1, STATE_KNOWN, np.int8)
-    vector = compute_vectors(record, np.zeros(1, np.int64), states, request)[0]
+    return compute_vectors(record, np.zeros(1, np.int64), states, request)[0]
+
+
+def _compute_tier(vector: Any, path: Path | None) -> tuple[float | None, str, str]:
+    """Return the RFM score, the tier and the version of the policy that says so."""
+    from hemostat.v1 import scoring_pb2
+    from scoring.budget import compute_tier
+    from scoring.policy import DEFAULT_POLICY, load_policy
+
+    policy = load_policy(path or DEFAULT_POLICY)
+    tier = compute_tier(scoring_pb2.CUSTOMER_STATE_KNOWN, vector, policy)
+    return tier.rfm_score, tier.name, policy.version
+
+
+def _describe_values(
+    record: Any, vector: Any, at_us: int, lang: Language
+) -> tuple[FeatureValue, ...]:
+    """Return the features that stand without a case."""
+    from features.definitions import FEATURES
+
     return tuple(
         FeatureValue(
             name=feature.name,
@@ -259,4 +291,5 @@ def _describe_freshness(shown: CustomerFeatures) -> str:
     age = f"latest event {shown.record_age_s / 86_400:.1f} days before"
     if shown.shard_lag_s is not None:
         age += f"; store applied up to {shown.shard_lag_s:,.1f} s ago"
-    return f"{shown.event_count} events known; {age}; schema {shown.schema_hash}"
+    rfm = f"RFM score {shown.rfm_score:.0f}: tier {shown.tier} (policy {shown.policy_version})"
+    return f"{shown.event_count} events known; {age}; schema {shown.schema_hash}\n{rfm}"
