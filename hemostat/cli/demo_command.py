@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -81,6 +82,8 @@ def run_demo(
     """Simulate or import events, stream them, train, serve, and score live cases over gRPC."""
     output = Output(as_json)
     started = time.monotonic()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _exit_in_order)
     with _open_workspace(out) as workspace:
         demo = _Demo(workspace, output, seed)
         log = demo.make_log(data)
@@ -97,6 +100,11 @@ def run_demo(
             cases=tuple(cases),
         )
     output.show(result, [_draw(result)], text=_tell_next(result, out))
+
+
+def _exit_in_order(number: int, _frame: FrameType | None) -> None:
+    """End like Ctrl-C does: the server stopped, the temporary folder removed."""
+    sys.exit(128 + number)
 
 
 @contextmanager
