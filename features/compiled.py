@@ -18,9 +18,26 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 
+from features.errors import ConfigError
+
 F = TypeVar("F", bound=Callable[..., Any])
 
-IS_JIT_ON = os.environ.get("HEMOSTAT_JIT", "on").lower() not in {"off", "0", "false"}
+
+def _read_jit_setting() -> bool:
+    """Return whether `HEMOSTAT_JIT` asks for compiled kernels."""
+    setting = os.environ.get("HEMOSTAT_JIT", "on").lower()
+    if setting not in {"on", "1", "true", "off", "0", "false"}:
+        raise ConfigError(
+            "a setting is wrong",
+            field="HEMOSTAT_JIT",
+            value=setting,
+            expectation="on or off",
+            fix="leave it out, or set it to off for debugging",
+        )
+    return setting in {"on", "1", "true"}
+
+
+IS_JIT_ON = _read_jit_setting()
 
 
 def _find_cache_folder() -> Path:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+import msgspec
 from bytewax.testing import run_main
 
 from features.errors import ConfigError
@@ -163,7 +164,8 @@ def run_stream(
         raise KeyboardInterrupt
     if on_progress is not None:
         on_progress(tally.to_progress())
-    return tally.to_summary()
+    unfinished = tuple(log.find_unfinished())
+    return msgspec.structs.replace(tally.to_summary(), unfinished=unfinished)
 
 
 def _to_letter(of_range: PartitionRange, rejection: Rejection) -> DeadLetter:

@@ -66,6 +66,8 @@ class StreamSummary(msgspec.Struct, frozen=True):
             the log does not count its rows.
         seconds: Time of the run.
         events_per_s: `events_read / seconds`.
+        unfinished: Partitions whose file ends in the middle of a line; that line is
+            read by a later run, when its end has come.
     """
 
     log: str
@@ -84,6 +86,7 @@ class StreamSummary(msgspec.Struct, frozen=True):
     rows_behind: int | None
     seconds: float
     events_per_s: float
+    unfinished: tuple[int, ...] = ()
 
 
 class StreamProgress(msgspec.Struct, frozen=True):

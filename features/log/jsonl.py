@@ -77,6 +77,13 @@ class EventDecoder:
         Raises:
             InvalidEventError: The line is malformed; names the field at fault.
         """
+        if len(line) > MAX_LINE_BYTES + 1:  # The line end does not count.
+            raise InvalidEventError(
+                "the line is too long",
+                value=f"more than {MAX_LINE_BYTES} bytes",
+                expectation=f"at most {MAX_LINE_BYTES} bytes",
+                fix="split the event, or check for missing line ends",
+            )
         try:
             tree = msgspec.json.decode(line)
         except _DECODE_FAULTS as error:

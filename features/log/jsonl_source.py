@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
 import pyarrow as pa
 import xxhash
 
@@ -97,7 +98,30 @@ def _iterate_lines(stream: BinaryIO) -> Iterator[bytes]:
         if is_first:
             line = line.removeprefix(_BYTE_ORDER_MARK)
             is_first = False
+        if not line.endswith(b"\n") and not _is_whole(line):
+            return  # Still being written: read when its end has come.
         yield line
+
+
+def _is_whole(line: bytes) -> bool:
+    """Return whether a last line without line end is a whole JSON document, or too long for one."""
+    if len(line) > MAX_LINE_BYTES:
+        return True
+    try:
+        msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def has_unfinished_line(path: Path) -> bool:
+    """Return whether a file ends in the middle of a line; reading stops before that line."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        stream.seek(max(0, size - MAX_LINE_BYTES - 1))
+        tail = stream.read()
+    last = tail.rpartition(b"\n")[2]
+    return bool(last) and not _is_whole(last.removeprefix(_BYTE_ORDER_MARK))
 
 
 def _build_malformed_column(

@@ -16,7 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import ConfigError, LogFormatError
-from features.log.jsonl_source import build_raw_manifest, find_raw_files, read_jsonl_batches
+from features.log.jsonl_source import (
+    build_raw_manifest,
+    find_raw_files,
+    has_unfinished_line,
+    read_jsonl_batches,
+)
 from features.log.manifest import FORMATS, LogManifest, partition_path, read_manifest
 from features.log.parquet_source import check_parquet, read_parquet_batches
 from features.log.schema import (
@@ -85,6 +90,23 @@ class EventLog:
                 )
             if self.log_format == "parquet":
                 check_parquet(file, self.manifest.partition_events[partition])
+            elif has_unfinished_line(file):
+                raise LogFormatError(
+                    "a partition of the event log is cut off",
+                    field=str(file),
+                    value="ends in the middle of a line",
+                    expectation="whole lines",
+                    fix="copy the whole directory again, or write the log again",
+                )
+
+    def find_unfinished(self) -> list[int]:
+        """Return the partitions whose file ends in the middle of a line.
+
+        Such a line is not read: a file that grows is read on when its end has come.
+        """
+        if self.log_format == "parquet":
+            return []
+        return [n for n in self.partitions if has_unfinished_line(self._files[n])]
 
     def read_batches(
         self,

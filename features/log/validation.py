@@ -27,6 +27,9 @@ from features.log.rejections import (
 )
 from features.log.schema import EVENT_KINDS, KIND_COLUMN, MALFORMED_COLUMN
 
+MAX_ID_LENGTH = 256
+"""Characters of a tenant, an event id or a customer id; score requests allow as many."""
+
 _SECOND_US = 1_000_000
 # Later is no shop's time, and a log that says so would carry its shard's clock there:
 # every remembered id would be forgotten, and no answer be stale again.
@@ -118,6 +121,16 @@ def _check_envelope(batch: pa.RecordBatch, collector: RejectionCollector) -> Non
             RejectionReason.MISSING_FIELD, name, "a non-empty string", "every event names it"
         )
         collector.reject(np.flatnonzero(is_empty), rule, "empty")
+    for name in ("tenant", "event_id", "customer_id"):
+        sizes = pc.utf8_length(batch.column(name)).fill_null(0).to_numpy(zero_copy_only=False)
+        rule = Expectation(
+            RejectionReason.BAD_VALUE,
+            name,
+            f"at most {MAX_ID_LENGTH} characters, as in a score request",
+            "use shorter identifiers, e.g. a hash",
+        )
+        too_long = np.flatnonzero(sizes > MAX_ID_LENGTH)
+        collector.reject(too_long, rule, [f"{size} characters" for size in sizes[too_long]])
     for name in ("event_time", "ingest_time"):
         rule = Expectation(
             RejectionReason.MISSING_FIELD, name, "a time", "give the event its event_time"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
-from features.errors import ConfigError
+from features.errors import ConfigError, LogFormatError
 from hemostat.cli.output import Column, JsonOption, Output, Table
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stream.summary import PartitionSummary, StreamProgress, StreamSummary
 
 _RUN = "run"
+_UNREADABLE = ("malformed", "unknown_kind")
 
 
 class _RunUnlessNamed(TyperGroup):
@@ -90,6 +91,15 @@ def run(
         raise
     letters = dead_letters or store / "dead_letters"
     output.show(summary, _draw_summary(summary), text=_tell_next(summary, store, letters))
+    n_unreadable = sum(summary.dead_letters.get(reason, 0) for reason in _UNREADABLE)
+    if summary.events_read and n_unreadable == summary.events_read:
+        raise LogFormatError(
+            "no row of the log is an event",
+            field=str(log),
+            value=f"{summary.events_read} rows, {n_unreadable} dead letters",
+            expectation="events of hemostat.v1.Event",
+            fix=f"see the reasons in {letters}",
+        )
 
 
 @app.command("status")
@@ -262,7 +272,10 @@ def _tell_next(summary: StreamSummary, store: Path, letters: Path) -> str:
         lines.append(f"Dead letters: {letters}")
     if summary.rows_behind:
         lines.append(f"{summary.rows_behind:,} rows are left: stream again with a later --until")
-    if not summary.events_read and not summary.rows_behind:
+    if summary.unfinished:
+        n = len(summary.unfinished)
+        lines.append(f"Ending in the middle of a line: {n} files; stream again when it is whole")
+    if not summary.events_read and not summary.rows_behind and not summary.unfinished:
         lines.append("Nothing new: the store has all rows of this log")
     return "\n".join(lines)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from features.errors import (
 )
 from features.log.manifest import MANIFEST_NAME
 from features.store.lmdb_store import LmdbFeatureStore
+from hemostat.cli.main import main
 from stream.dead_letters import count_by_reason
 from stream.runner import StreamOptions, stream_to_disk
 from stream.summary import StreamSummary
@@ -160,3 +162,38 @@ def test_the_manifest_is_what_marks_a_log(tmp_path: Path, troubled_log: Path) ->
     (log / MANIFEST_NAME).write_text("{}")
     with pytest.raises(LogFormatError):
         stream_to_disk(log, tmp_path / "store")
+
+
+def test_a_line_still_being_written_waits_for_its_end(tmp_path: Path) -> None:
+    log = tmp_path / "live.jsonl"
+    first, second = (
+        b'{"event_id": "e%d", "tenant": "demo", "event_time": "2026-03-01T12:00:0%dZ", '
+        b'"customer_id": "c", "channel": "CHANNEL_WEB", "order_placed": {"order_id": "o%d", '
+        b'"lines": [{"line_id": "1", "quantity": 1, "unit_price_minor": 5}]}}\n' % (n, n, n)
+        for n in (1, 2)
+    )
+    log.write_bytes(first + second[:50])
+    before = stream_to_disk(log, tmp_path / "store")
+    assert (before.folded, before.dead_letters, before.unfinished) == (1, {}, (0,))
+    log.write_bytes(first + second)
+    after = stream_to_disk(log, tmp_path / "store")
+    assert (after.folded, after.dead_letters, after.unfinished) == (1, {}, ())
+
+
+def test_a_last_line_without_line_end_counts_if_it_is_whole(tmp_path: Path) -> None:
+    log = tmp_path / "hand.jsonl"
+    log.write_bytes(b'{"event_id": "e1", "tenant": "demo"}')
+    summary = stream_to_disk(log, tmp_path / "store")
+    assert summary.events_read == sum(summary.dead_letters.values()) == 1
+    assert summary.unfinished == ()
+
+
+def test_a_file_without_one_good_row_ends_with_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "garbage.jsonl"
+    log.write_bytes(b"garbage\n" * 7)
+    assert main(["stream", str(log), "--store", str(tmp_path / "store"), "--json"]) == 2
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["dead_letters"] == {"malformed": 7}
+    assert "7 dead letters" in json.loads(shown.err)["error"]["value"]

@@ -90,6 +90,8 @@ _MISSING, _BAD = RejectionReason.MISSING_FIELD, RejectionReason.BAD_VALUE
 
 _FAULTS: dict[str, tuple[Any, RejectionReason, str]] = {
     "no id": (_event(event_id=""), _MISSING, "event_id"),
+    "long customer id": (_event(customer_id="c" * 257), _BAD, "customer_id"),
+    "long event id": (_event(event_id="e" * 257), _BAD, "event_id"),
     "no tenant": (_event(tenant=""), _MISSING, "tenant"),
     "no time": (_event(event_time=None), _MISSING, "event_time"),
     "no ingest time": (_event(ingest_time=None), _MISSING, "ingest_time"),
