@@ -14,6 +14,7 @@ import typer
 
 from features.errors import ConfigError, UnknownCustomerError
 from hemostat.cli.output import Column, JsonOption, Output, Table
+from hemostat.cli.times import parse_time
 
 if TYPE_CHECKING:
     from features.definition import FeatureDefinition
@@ -101,7 +102,7 @@ def show_features(
     """
     output = Output(as_json)
     now_us = time.time_ns() // 1000
-    at_us = _parse_time(at) if at else now_us
+    at_us = parse_time(at, "--at") if at else now_us
     shard_lag_s = None
     if log is not None:
         record = _read_from_log(log, tenant, customer, at_us)
@@ -144,22 +145,6 @@ def _schema_hash() -> str:
     from features.definitions import SCHEMA_HASH
 
     return SCHEMA_HASH
-
-
-def _parse_time(text: str) -> int:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ConfigError(
-            "not a time",
-            field="--at",
-            value=text,
-            expectation="RFC 3339 with an offset",
-            fix="write e.g. --at 2011-06-01T00:00:00Z",
-        )
-    return int(moment.timestamp() * 1_000_000)
 
 
 def _read_from_log(path: Path, tenant: str, customer: str, at_us: int) -> Any:

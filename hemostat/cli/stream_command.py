@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
-from features.errors import ConfigError, LogFormatError
+from features.errors import LogFormatError
 from hemostat.cli.output import Column, JsonOption, Output, Table
+from hemostat.cli.times import parse_time
 
 if TYPE_CHECKING:
     from stream.status import StoreStatus
@@ -74,7 +75,7 @@ def run(
     from stream.runner import stream_to_disk
 
     output = Output(as_json)
-    until_us = _parse_time(until) if until else None
+    until_us = parse_time(until, "--until") if until else None
     try:
         with _show_progress(output) as on_progress:
             summary = stream_to_disk(
@@ -123,25 +124,6 @@ def show_status(
             None if log is None else EventLog(log).manifest,
         )
     Output(as_json).show(status, _draw_status(status))
-
-
-def _parse_time(text: str) -> int:
-    """Return a time given on the command line in microseconds UTC."""
-    from stream.sources import to_us
-
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise ConfigError(
-            "not a time",
-            field="--until",
-            value=text,
-            expectation="a time with its offset from UTC (RFC 3339)",
-            fix="write it like 2011-06-01T00:00:00Z",
-        )
-    return to_us(time)
 
 
 @contextmanager
