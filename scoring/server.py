@@ -205,17 +205,20 @@ class ScoringServer:
             try:
                 await self.refresh()
             except Exception:
-                _logger.exception("reloading has ended; what is in force stays")
-                raise
+                # A fault of one reload must not end all later ones.
+                _logger.exception("a reload failed; what is in force stays")
+                self.metrics.reloads.labels("all", "failed").inc()
 
     async def stop(self) -> None:
         """Refuse new calls, let those in progress end, close everything."""
-        await self._health.enter_graceful_shutdown()
-        await self._grpc.stop(self._settings.drain_s)
-        self._reloading.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._reloading
-        await self.close()
+        try:
+            await self._health.enter_graceful_shutdown()
+            await self._grpc.stop(self._settings.drain_s)
+            self._reloading.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._reloading
+        finally:
+            await self.close()  # Moves the last decisions, whatever failed before.
 
     async def close(self) -> None:
         """Release everything of a server that was never started, or has stopped."""

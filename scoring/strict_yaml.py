@@ -34,6 +34,12 @@ def parse_yaml(content: bytes) -> Any:
     {'cap': 1}
 
     Raises:
-        yaml.YAMLError: It is no YAML, or a key stands twice.
+        yaml.YAMLError: It is no YAML, a key stands twice or is no plain value, a date is
+            not in the calendar, or it is nested too deeply.
     """
-    return yaml.load(content, Loader=_StrictLoader)  # noqa: S506  # a SafeLoader
+    try:
+        return yaml.load(content, Loader=_StrictLoader)  # noqa: S506  # a SafeLoader
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        # PyYAML lets these through: of a date such as 2026-99-99, a key that is a list,
+        # `!!bool maybe`, `!!timestamp soon`, thousands of brackets.
+        raise yaml.YAMLError(str(error)) from error

@@ -78,6 +78,11 @@ def test_a_fault_names_its_key_and_the_fix(old: str, new: str, field: str, told:
         ("", "dictionary"),
         ("- 1", "dictionary"),
         ("a: !!python/object/apply:os.system ['true']", "could not determine a constructor"),
+        ("2026-99-99: x", "month must be in 1..12"),
+        ("? [a]\n: x", "unhashable"),
+        ("a: !!bool maybe", "maybe"),
+        ("a: !!timestamp soon", "groupdict"),
+        ("[" * 100_000, "recursion"),
     ],
 )
 def test_what_is_no_policy_at_all_is_refused(content: str, told: str) -> None:

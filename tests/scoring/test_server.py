@@ -284,6 +284,55 @@ def test_bundle_and_policy_are_replaced_without_a_failed_call(
     assert 'hemostat_score_reloads_total{result="refused",what="policy"} 1.0' in page
 
 
+@pytest.mark.parametrize("typo", ["2026-99-99: x", "[" * 100_000])
+def test_a_typing_error_in_the_policy_is_refused_and_the_mended_file_is_taken_over(
+    typo: str, own_world: World, run_server: RunServer, tmp_path: Path, request_of: RequestOf
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    good = DEFAULT_POLICY.read_text(encoding="utf-8")
+    policy.write_text(good, encoding="utf-8")
+    with run_server(
+        store=own_world.store,
+        bundle=(str(own_world.shop_bundles),),
+        policy=policy,
+        reload_interval_s=3600,
+    ) as server:
+        policy.write_text(typo, encoding="utf-8")
+        server.run(server.server.refresh())
+        policy.write_text(good.replace("default-1", "mended-2"), encoding="utf-8")
+        server.run(server.server.refresh())
+        with Client(server.address) as client:
+            answer = client.score(request_of())
+        page = _read_metrics(server)
+    assert answer.policy_version.startswith("mended-2+")
+    assert 'hemostat_score_reloads_total{result="refused",what="policy"} 1.0' in page
+
+
+def test_a_reload_that_fails_is_tried_again_and_stopping_still_closes_everything(
+    own_world: World, run_server: RunServer, request_of: RequestOf
+) -> None:
+    tried = threading.Semaphore(0)
+
+    async def fail() -> None:
+        tried.release()
+        raise KeyError("a bug")
+
+    with run_server(
+        store=own_world.store, bundle=(str(own_world.shop_bundles),), reload_interval_s=0.01
+    ) as server:
+        server.server.refresh = fail
+        assert tried.acquire(timeout=30)
+        assert tried.acquire(timeout=30)
+        with Client(server.address) as client:
+            kept = client.score(request_of(request_id="kept"))
+    # LMDB refuses to open files twice in a process: the first server has closed them.
+    with (
+        run_server(store=own_world.store, bundle=(str(own_world.shop_bundles),)) as server,
+        Client(server.address) as client,
+    ):
+        assert client.score(request_of(request_id="kept")) == kept
+
+
 def _fail_to_start(run_server: RunServer, **settings: Any) -> HemostatError:
     with pytest.raises(HemostatError) as caught, run_server(**settings):
         pass
