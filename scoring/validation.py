@@ -9,7 +9,7 @@ fix. Values shown are numbers and names of enums, never identifiers or texts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -36,6 +36,7 @@ _MAX_AHEAD_US = 31 * _DAY_US  # Other clocks may be wrong, and a replayed clock 
 _MAX_PROMISE_US = 5 * 365 * _DAY_US
 _MAX_DELAY_S = MAX_DAYS * 86_400
 
+_AMOUNTS = ("unit_price_minor", "unit_cost_minor", "unit_discount_minor")
 _CASES = ("order", "cancellation", "return_request")
 _NUMBERS: dict[object, frozenset[int]] = {
     enum: frozenset(enum.values())
@@ -153,6 +154,7 @@ def _validate_order(order: event_pb2.OrderPlaced, now_us: int) -> None:
         )
     for number, line in enumerate(lines):
         _validate_line(line, number)
+    _validate_totals(lines)
     _check_range("order.discount_minor", order.discount_minor, 0, MAX_VALUE_MINOR)
     _check_range("order.gift_card_minor", order.gift_card_minor, 0, MAX_VALUE_MINOR)
     _check_range("order.return_window_days", order.return_window_days, 0, MAX_DAYS)
@@ -170,17 +172,27 @@ def _validate_line(line: event_pb2.OrderLine, number: int) -> None:
         and 0 <= line.unit_cost_minor <= MAX_PRICE_MINOR
         and 0 <= line.unit_discount_minor <= MAX_PRICE_MINOR
         and line.quantity * line.unit_price_minor <= MAX_VALUE_MINOR
+        and line.quantity * line.unit_cost_minor <= MAX_VALUE_MINOR
+        and line.quantity * line.unit_discount_minor <= MAX_VALUE_MINOR
         and len(line.line_id) <= MAX_ID_LENGTH
     )
     if is_sound:
         return
     path = f"order.lines[{number}]"
     _check_range(f"{path}.quantity", line.quantity, 1, MAX_QUANTITY)
-    for field in ("unit_price_minor", "unit_cost_minor", "unit_discount_minor"):
+    for field in _AMOUNTS:
         _check_range(f"{path}.{field}", getattr(line, field), 0, MAX_PRICE_MINOR)
-    value_minor = line.quantity * line.unit_price_minor
-    _check_range(f"{path}.quantity * unit_price_minor", value_minor, 0, MAX_VALUE_MINOR)
+    for field in _AMOUNTS:
+        amount_minor = line.quantity * getattr(line, field)
+        _check_range(f"{path}.quantity * {field}", amount_minor, 0, MAX_VALUE_MINOR)
     _check_length(f"{path}.line_id", line.line_id)
+
+
+def _validate_totals(lines: Sequence[event_pb2.OrderLine]) -> None:
+    """Check what the lines, each sound by itself, add up to; rows hold 64 bits."""
+    for field in _AMOUNTS:
+        total_minor = sum([line.quantity * getattr(line, field) for line in lines])
+        _check_range(f"order.lines: sum of quantity * {field}", total_minor, 0, MAX_VALUE_MINOR)
 
 
 def _validate_cancellation(cancellation: event_pb2.CancelRequested, now_us: int) -> None:
@@ -203,8 +215,9 @@ def _validate_item(
     _check_range(f"{path}.quantity", item.quantity, 1, MAX_QUANTITY)
     _check_range(f"{path}.unit_price_minor", item.unit_price_minor, 0, MAX_PRICE_MINOR)
     _check_range(f"{path}.unit_cost_minor", item.unit_cost_minor, 0, MAX_PRICE_MINOR)
-    value_minor = item.quantity * item.unit_price_minor
-    _check_range(f"{path}.quantity * unit_price_minor", value_minor, 0, MAX_VALUE_MINOR)
+    for field in ("unit_price_minor", "unit_cost_minor"):
+        amount_minor = item.quantity * getattr(item, field)
+        _check_range(f"{path}.quantity * {field}", amount_minor, 0, MAX_VALUE_MINOR)
     _check_range(f"{path}.return_window_days", item.return_window_days, 0, MAX_DAYS)
     _check_enum(f"{path}.order_channel", item.order_channel, common_pb2.Channel)
     _validate_item_times(path, item, now_us + _MAX_AHEAD_US)
@@ -252,7 +265,9 @@ def _check_range(field: str, value: int, low: int, high: int) -> None:
             field=field,
             value=str(value),
             expectation=f"{low} to {high}",
-            fix="correct the value; money is in minor units (cents, fen)",
+            fix="correct the value; money is in minor units (cents, fen)"
+            if field.endswith("_minor")
+            else "correct the value",
         )
 
 
