@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from features.errors import DeadlineError, HemostatError, OverloadedError
+from hemostat.v1 import scoring_pb2 as pb
 from scoring.cases import Case
 from scoring.metrics import ScoringMetrics
 from scoring.scorer import Result
@@ -75,22 +76,48 @@ class Admission:
         self._call_rows += case.n_rows
         return await waiting.answer
 
-    async def submit_batch(self, cases: Sequence[Case], deadline_s: float) -> list[Result]:
-        """Return the answers to some cases, in their order.
+    async def submit_batch(
+        self, cases: Sequence[Case], deadline_s: float
+    ) -> list[Result | Exception]:
+        """Return the answers to some cases, in their order; a bug that one met is its own.
 
         Args:
             cases: At least one.
             deadline_s: When the caller stops waiting, by the loop's clock.
 
         Raises:
-            OverloadedError: It cannot be answered in time; nothing was begun.
+            OverloadedError: It cannot be answered in time, or is larger than what may
+                wait at all; nothing was begun.
             DeadlineError: The time ran out while it waited.
         """
         n_rows = sum(case.n_rows for case in cases)
+        self.check_batch_rows(n_rows)
         self._check_admitted(self._call_rows + self._batch_rows, n_rows, deadline_s)
         waiting = [self._enqueue(self._batches, case, deadline_s) for case in cases]
         self._batch_rows += n_rows
-        return await asyncio.gather(*(one.answer for one in waiting))
+        answers = await asyncio.gather(*(one.answer for one in waiting), return_exceptions=True)
+        results: list[Result | Exception] = []
+        for answer in answers:
+            if isinstance(answer, DeadlineError) or not isinstance(answer, Result | Exception):
+                raise answer
+            results.append(answer)
+        return results
+
+    def check_batch_rows(self, n_rows: int) -> None:
+        """Refuse a batch that would keep the server from all others, however idle it is.
+
+        Raises:
+            OverloadedError: It has more rows than may wait.
+        """
+        if n_rows > self._max_waiting_rows:
+            self._metrics.rejected.labels("batch_rows").inc()
+            raise OverloadedError(
+                "the batch is too large for this server; nothing was done",
+                field="requests",
+                value=f"{n_rows} rows: one per case, and one per order line that is scored",
+                expectation=f"at most {self._max_waiting_rows} rows (max_waiting_rows)",
+                fix="split the batch",
+            )
 
     def _check_admitted(self, rows_before: int, n_rows: int, deadline_s: float) -> None:
         left_s = deadline_s - asyncio.get_running_loop().time()
@@ -130,12 +157,7 @@ class Admission:
         now_s = loop.time()
         batch = self._take(now_s)
         if batch:
-            try:
-                results = self._score([waiting.case for waiting in batch])
-            except BaseException as error:
-                for waiting in batch:
-                    waiting.answer.set_exception(error)
-                raise
+            results = self._score_each([waiting.case for waiting in batch])
             for waiting, result in zip(batch, results, strict=True):
                 _settle(waiting.answer, result)
             n_rows = sum(waiting.case.n_rows for waiting in batch)
@@ -144,6 +166,16 @@ class Admission:
         self._metrics.waiting_cases.set(len(self._calls) + len(self._batches))
         if self._calls or self._batches:
             self._plan_drain(loop)
+
+    def _score_each(self, cases: Sequence[Case]) -> Sequence[Result | Exception]:
+        """Return what becomes of each case: the fault of one does not take the others."""
+        try:
+            return self._score(cases)
+        except Exception as error:  # noqa: BLE001  # Handed to its caller, who logs it.
+            if len(cases) == 1:
+                return [error]
+            # Nothing was answered, and what was logged is found again by its request id.
+            return [self._score_each([case])[0] for case in cases]
 
     def _take(self, now_s: float) -> list[_Waiting]:
         """Take what is answered next: single calls first, at least one case."""
@@ -167,10 +199,14 @@ class Admission:
         return taken
 
 
-def _settle(answer: asyncio.Future[Result], result: Result) -> None:
-    """Hand over a result; errors of one case are results, too."""
-    if not answer.done():
+def _settle(answer: asyncio.Future[Result], result: Result | Exception) -> None:
+    """Hand over a result; errors that the caller can mend are results, too."""
+    if answer.done():
+        return
+    if isinstance(result, pb.ScoreResponse | HemostatError):
         answer.set_result(result)
+    else:
+        answer.set_exception(result)
 
 
 def _describe_deadline() -> HemostatError:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from features.definitions import N_FEATURES
 from features.request_rows import Call
 from hemostat.v1 import scoring_pb2 as pb
 from scoring.answer import CaseFacts, compute_answer
 from scoring.answer_messages import fill_answer
 from scoring.budget import Margin
+from scoring.decision_vectors import read_vectors
 from scoring.model import Model
 from scoring.rules import Rules
 
@@ -33,7 +31,7 @@ def replay(record: pb.DecisionRecord, model: Model | None, rules: Rules) -> pb.S
     if (version, rules.policy.version) != (record.bundle_hash, record.policy_version):
         raise ValueError("a decision is replayed with its own bundle and policy")
     given = record.response
-    vectors = np.frombuffer(record.vectors, np.float32).reshape(-1, N_FEATURES).copy()
+    vectors = read_vectors(record)
     n_lines = len(vectors) - 1
     margin = Margin(given.budget.margin_minor, given.budget.margin_source)
     facts = CaseFacts(Call[record.call.upper()], given.freshness.customer_state, margin)

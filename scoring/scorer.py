@@ -32,6 +32,7 @@ from scoring.cases import Case, unpack_cases
 from scoring.clock import Clock
 from scoring.customers import Customers, read_customers
 from scoring.decision_log import DecisionLog
+from scoring.decision_vectors import write_vectors
 from scoring.metrics import ScoringMetrics
 from scoring.model import Model, Outputs
 from scoring.rules import Rules
@@ -205,7 +206,7 @@ class Scorer:
         )
         record = _start_record(case, decision_id, predicted.model, rules)
         record.evaluated_time.FromMicroseconds(evaluated.now_us)
-        record.vectors = vectors.tobytes()
+        write_vectors(record, vectors)
         response = record.response
         response.evaluated_time.CopyFrom(record.evaluated_time)
         response.is_replay_clock = self._clock.is_replay

@@ -25,9 +25,13 @@ from scoring.validation import validate_batch, validate_outcome, validate_reques
 
 # A batch without a deadline of its own has so much more time per case.
 _BATCH_CASE_S = 0.002
+# Of a batch so many lines are converted before calls that wait have their turn.
+_LINES_AT_ONCE = 256
 _CASE_NAMES = {"order": "order", "cancellation": "cancellation", "return_request": "return"}
 _HINTS = {number: name.removeprefix("HINT_") for name, number in pb.Hint.items()}
 _REASONS = {number: name.removeprefix("DEGRADATION_") for name, number in pb.Degradation.items()}
+
+_FAULT = "a fault of the server; see its log"
 
 _logger = structlog.get_logger()
 T = TypeVar("T")
@@ -95,7 +99,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
             raise AssertionError("abort does not return") from error
         except Exception:
             _logger.exception("a call failed", method=method)
-            await context.abort(grpc.StatusCode.INTERNAL, "a fault of the server; see its log")
+            await context.abort(grpc.StatusCode.INTERNAL, _FAULT)
             raise
         finally:
             self._metrics.call_seconds.labels(method).observe(perf_counter() - start_s)
@@ -115,19 +119,31 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, batch: pb.ScoreBatchRequest, context: Any
     ) -> pb.ScoreBatchResponse:
         validate_batch(batch.requests)
+        line_tenants = self._find_line_tenants()
+        self._admission.check_batch_rows(
+            sum(
+                1 + (len(request.order.lines) if request.tenant in line_tenants else 0)
+                for request in batch.requests
+            )
+        )
         default_s = self._default_deadline_s + _BATCH_CASE_S * len(batch.requests)
         deadline_s = self._compute_deadline(context, default_s)
         results: list[Result | None] = [None] * len(batch.requests)
         cases: dict[int, Case] = {}
+        n_lines = 0
         for number, request in enumerate(batch.requests):
+            n_lines += 1 + len(request.order.lines)
+            if n_lines > _LINES_AT_ONCE:
+                n_lines = 0
+                await asyncio.sleep(0)  # Single calls need not wait for all of a large batch.
             try:
                 cases[number] = self._to_case(request)
-            except HemostatError as error:
-                results[number] = error
+            except Exception as error:  # noqa: BLE001  # Logged there; the others go on.
+                results[number] = _to_result(error)
         if cases:
             answers = await self._admission.submit_batch(list(cases.values()), deadline_s)
             for number, answer in zip(cases, answers, strict=True):
-                results[number] = answer
+                results[number] = _to_result(answer)
         response = pb.ScoreBatchResponse()
         for request, result in zip(batch.requests, results, strict=True):
             assert result is not None
@@ -166,3 +182,11 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
             self._metrics.degraded.labels(_REASONS[reason]).inc()
         if result.shadow_hint:
             self._metrics.shadow_hints.labels(call, _HINTS[result.shadow_hint]).inc()
+
+
+def _to_result(outcome: pb.ScoreResponse | Exception) -> Result:
+    """Return what is told of one case of a batch; a bug is logged here."""
+    if isinstance(outcome, pb.ScoreResponse | HemostatError):
+        return outcome
+    _logger.error("a case of a batch failed", exc_info=outcome)
+    return HemostatError(_FAULT)

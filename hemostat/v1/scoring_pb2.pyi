@@ -275,7 +275,7 @@ class RecordOutcomeResponse(_message.Message):
     def __init__(self, is_duplicate: _Optional[bool] = ...) -> None: ...
 
 class DecisionRecord(_message.Message):
-    __slots__ = ("decision_id", "request_id", "tenant", "evaluated_time", "vectors", "schema_hash", "bundle_hash", "policy_version", "response", "outcomes", "request_hash", "call")
+    __slots__ = ("decision_id", "request_id", "tenant", "evaluated_time", "vectors", "schema_hash", "bundle_hash", "policy_version", "response", "outcomes", "request_hash", "call", "compressed_vectors")
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
@@ -288,6 +288,7 @@ class DecisionRecord(_message.Message):
     OUTCOMES_FIELD_NUMBER: _ClassVar[int]
     REQUEST_HASH_FIELD_NUMBER: _ClassVar[int]
     CALL_FIELD_NUMBER: _ClassVar[int]
+    COMPRESSED_VECTORS_FIELD_NUMBER: _ClassVar[int]
     decision_id: str
     request_id: str
     tenant: str
@@ -300,4 +301,5 @@ class DecisionRecord(_message.Message):
     outcomes: _containers.RepeatedCompositeFieldContainer[RecordOutcomeRequest]
     request_hash: bytes
     call: str
-    def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., tenant: _Optional[str] = ..., evaluated_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., vectors: _Optional[bytes] = ..., schema_hash: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., policy_version: _Optional[str] = ..., response: _Optional[_Union[ScoreResponse, _Mapping]] = ..., outcomes: _Optional[_Iterable[_Union[RecordOutcomeRequest, _Mapping]]] = ..., request_hash: _Optional[bytes] = ..., call: _Optional[str] = ...) -> None: ...
+    compressed_vectors: bytes
+    def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., tenant: _Optional[str] = ..., evaluated_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., vectors: _Optional[bytes] = ..., schema_hash: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., policy_version: _Optional[str] = ..., response: _Optional[_Union[ScoreResponse, _Mapping]] = ..., outcomes: _Optional[_Iterable[_Union[RecordOutcomeRequest, _Mapping]]] = ..., request_hash: _Optional[bytes] = ..., call: _Optional[str] = ..., compressed_vectors: _Optional[bytes] = ...) -> None: ...

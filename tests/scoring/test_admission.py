@@ -153,12 +153,62 @@ def test_a_full_queue_turns_calls_away_but_an_empty_one_takes_any_order() -> Non
     assert recorder.batches == [["huge"]]
 
 
+def test_a_batch_larger_than_the_queue_is_refused_however_idle_the_server_is() -> None:
+    recorder = Recorder()
+
+    async def use(admission: Admission, later: float) -> None:
+        with pytest.raises(OverloadedError) as caught:
+            await admission.submit_batch([_make_case("a", 60), _make_case("b", 41)], later)
+        assert "101 rows" in caught.value.value
+        assert "max_waiting_rows" in caught.value.expectation
+        assert caught.value.fix == "split the batch"
+        assert len(await admission.submit_batch([_make_case("c", 60)], later)) == 1
+
+    _run(use, recorder)
+    assert recorder.batches == [["c"]]
+
+
+def test_a_bug_fails_its_own_case_and_neither_those_beside_it_nor_its_batch() -> None:
+    recorder = Recorder()
+
+    async def use(admission: Admission, later: float) -> None:
+        batch = [_make_case(name) for name in ("a", "bug", "b")]
+        results, call = await asyncio.gather(
+            admission.submit_batch(batch, later), admission.submit(_make_case("call"), later)
+        )
+        assert [type(result) for result in results] == [
+            pb.ScoreResponse, KeyError, pb.ScoreResponse,
+        ]  # fmt: skip
+        assert isinstance(call, pb.ScoreResponse)
+
+    _run(use, recorder)
+
+
+def test_a_bug_for_a_caller_that_went_away_disturbs_nobody() -> None:
+    class Leaver(Recorder):
+        """Its caller goes away while it works."""
+
+        def __call__(self, cases: Sequence[Case]) -> list[Result]:
+            tasks[0].cancel()
+            return super().__call__(cases)
+
+    tasks: list[asyncio.Task[Result]] = []
+
+    async def use(admission: Admission, later: float) -> None:
+        tasks[:] = [
+            asyncio.create_task(admission.submit(_make_case(n), later)) for n in ("bug", "a")
+        ]
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(results[0], asyncio.CancelledError)
+        assert isinstance(results[1], pb.ScoreResponse)
+
+    _run(use, Leaver())
+
+
 def test_a_bug_fails_the_calls_of_its_run_and_the_next_are_answered() -> None:
     recorder = Recorder()
 
     async def use(admission: Admission, later: float) -> None:
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda _loop, _context: None)
         with pytest.raises(KeyError):
             await admission.submit(_make_case("bug"), later)
         await admission.submit(_make_case("fine"), later)

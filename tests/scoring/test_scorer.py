@@ -319,6 +319,18 @@ def test_a_logged_decision_replays_bit_for_bit(
         replay(record, None, bench.rules)
 
 
+def test_many_lines_take_little_room_in_the_log(bench: Bench, request_of: RequestOf) -> None:
+    lines = [{**LINE, "line_id": "", "unit_price_minor": 100 + n} for n in range(1000)]
+    answer = bench.score(request_of("order", tenant=BAZAAR, lines=lines))
+    record = bench.log.read(BAZAAR, answer.decision_id)
+    assert record is not None
+    assert not record.vectors
+    assert len(record.compressed_vectors) < 50 * len(lines)  # Instead of 376 bytes each.
+    assert len(record.SerializeToString()) < 100 * len(lines)
+    again = replay(record, bench.models[BAZAAR], bench.rules)
+    assert again == answer
+
+
 def test_no_customer_and_no_text_stands_in_the_log(bench: Bench, request_of: RequestOf) -> None:
     secret = "secret-7e3a"
     request = request_of(

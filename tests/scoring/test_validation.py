@@ -170,3 +170,20 @@ def test_a_bad_outcome_is_named(more: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         validate_outcome(pb.RecordOutcomeRequest(**{**sound, **more}), TENANTS)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("case", "more", "has_money"),
+    [
+        ("return_request", {"quantity": 0}, False),
+        ("return_request", {"evidence": {"weight_g": -1}}, False),
+        ("cancellation", {"delay_s": -1}, False),
+        ("cancellation", {"unit_price_minor": -1}, True),
+    ],
+)
+def test_only_an_amount_is_told_to_be_in_minor_units(
+    case: str, more: dict[str, Any], has_money: bool, request_of: RequestOf
+) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        validate_request(request_of(case, **more), TENANTS, NOW_US)
+    assert ("minor units" in caught.value.fix) is has_money
