@@ -53,8 +53,9 @@ class ScoringMetrics:
         )
         # Calls that were not begun, by why: `overload` or `deadline`.
         self.rejected = self._count("rejected", "Calls that were turned away", "reason")
-        # Reloads of `bundle` or `policy`, by result: `loaded` or `refused`.
-        self.reloads = self._count("reloads", "Reloads of a bundle or policy", "what", "result")
+        # Reloads of `bundle`, `policy` or `store`, by result: `loaded` or `refused`;
+        # `all`, `failed`: a bug in reloading.
+        self.reloads = self._count("reloads", "Reloads of bundle, policy, store", "what", "result")
         # Versions in force.
         self.model = Info("hemostat_score_model", "Model", ["tenant"], registry=self.registry)
         self.policy = Info("hemostat_score_policy", "Policy", registry=self.registry)

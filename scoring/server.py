@@ -27,11 +27,11 @@ from prometheus_client import start_http_server
 
 from features.errors import PortInUseError
 from features.keys import N_SHARDS
-from features.store.lmdb_store import LmdbFeatureReader
 from features.store.port import FeatureReader
 from hemostat.v1 import scoring_pb2, scoring_pb2_grpc
 from scoring.admission import Admission
 from scoring.clock import make_clock
+from scoring.current_store import CurrentStore
 from scoring.decision_log import DecisionLog
 from scoring.metrics import ScoringMetrics
 from scoring.models import Models, parse_bundles
@@ -101,14 +101,14 @@ class ScoringServer:
         settings = self._settings
         self._rules = _watch_rules(settings.policy, self.metrics)
         self.models = Models(parse_bundles(settings.bundle), self.metrics)
-        store = LmdbFeatureReader.open_reader(settings.store)
-        self._exits.callback(store.close)
-        self.clock = make_clock(settings.clock, _read_applied_us(store))
+        self._store = CurrentStore(settings.store, self.metrics)
+        self._exits.callback(self._store.close)
+        self.clock = make_clock(settings.clock, _read_applied_us(self._store))
         serving = ServingStore.open(settings.decisions_folder, on_fault=self._note_log_fault)
         self._exits.push_async_callback(serving.close)
         self._log = DecisionLog(serving)
         self.scorer = Scorer(
-            store=store,
+            store=self._store,
             get_models=lambda: self.models.in_force,
             get_rules=lambda: self._rules.value,
             log=self._log,
@@ -194,7 +194,8 @@ class ScoringServer:
         self._reloading = asyncio.create_task(self._reload_forever())
 
     async def refresh(self) -> None:
-        """Take over a bundle or policy that has changed."""
+        """Take over a store, bundle or policy that has changed."""
+        await self._store.refresh()
         await self.models.refresh()
         if await self._rules.refresh():
             self.metrics.policy.info({"version": self._rules.value.policy.version})

@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from benchmarks.serving.synthetic import write_bundle
-from benchmarks.serving.world import RETURNER, SHOP, World, plan_shop
+from benchmarks.serving.world import RETURNER, SHOP, World, build_world, plan_shop
 from hemostat.client import CallError, Client
 from hemostat.v1 import scoring_pb2 as pb
 from scoring.policy import DEFAULT_POLICY
@@ -126,3 +126,54 @@ def test_a_reload_that_fails_is_tried_again_and_stopping_still_closes_everything
         Client(server.address) as client,
     ):
         assert client.score(request_of(request_id="kept")) == kept
+
+
+def test_a_store_that_was_removed_degrades_answers_and_the_next_one_is_taken_over(
+    own_world: World, run_server: RunServer, tmp_path: Path, request_of: RequestOf
+) -> None:
+    later = build_world(tmp_path / "later", own_world.applied_us + 1)
+    with (
+        run_server(
+            store=own_world.store,
+            bundle=(str(own_world.shop_bundles),),
+            decisions=tmp_path / "decisions",
+            reload_interval_s=3600,
+        ) as server,
+        Client(server.address) as client,
+    ):
+        first = client.score(request_of())
+        own_world.store.rename(tmp_path / "gone")
+        server.run(server.server.refresh())
+        server.run(server.server.refresh())  # Told and counted once.
+        without = client.score(request_of())
+        page = _read_metrics(server)
+        later.store.rename(own_world.store)
+        server.run(server.server.refresh())
+        again = client.score(request_of())
+    assert (list(first.degradations), first.hint) == ([], pb.HINT_VERIFY)
+    assert list(without.degradations) == [pb.DEGRADATION_STORE_UNAVAILABLE]
+    assert 'hemostat_score_reloads_total{result="refused",what="store"} 1.0' in page
+    assert (list(again.degradations), again.hint) == ([], pb.HINT_VERIFY)
+
+
+def test_a_store_that_was_replaced_is_read_from_then_on(
+    own_world: World, run_server: RunServer, tmp_path: Path, request_of: RequestOf
+) -> None:
+    later = build_world(tmp_path / "later", own_world.applied_us - 3_600_000_000)
+    with (
+        run_server(
+            store=own_world.store,
+            bundle=(str(own_world.shop_bundles),),
+            decisions=tmp_path / "decisions",
+            reload_interval_s=3600,
+        ) as server,
+        Client(server.address) as client,
+    ):
+        first = client.score(request_of())
+        own_world.store.rename(tmp_path / "old")
+        later.store.rename(own_world.store)
+        server.run(server.server.refresh())
+        second = client.score(request_of())
+        page = _read_metrics(server)
+    assert second.freshness.shard_lag_s - first.freshness.shard_lag_s > 3500
+    assert 'hemostat_score_reloads_total{result="loaded",what="store"} 1.0' in page
