@@ -9,12 +9,27 @@ import numpy as np
 import numpy.typing as npt
 
 from features.definitions import FEATURE_NAMES, FEATURES, N_FEATURES
+from features.vector import STATE_GUEST, STATE_NEW
 from hemostat.v1 import scoring_pb2 as pb
 from scoring.policy import CallChecks, Policy, ReasonRule, Text
-from scoring.value_texts import format_value
+from scoring.value_texts import describe_zh, format_value
 
 MAX_REASONS = 4
 OTHER = "OTHER"
+
+_STATE_COLUMN = FEATURE_NAMES.index("customer_state")
+_IS_HISTORY = np.array([feature.entity == "customer" for feature in FEATURES])
+# A customer without history misses everything that history tells: that is one reason, not four.
+_WITHOUT_HISTORY: dict[float, tuple[str, Text]] = {
+    STATE_NEW: (
+        "NEW_CUSTOMER",
+        Text(en="No history of this customer yet", zh_cn="尚无该顾客的历史记录"),
+    ),
+    STATE_GUEST: (
+        "NO_CUSTOMER",
+        Text(en="No customer is named, so no history is known", zh_cn="未提供顾客身份，无历史记录"),
+    ),
+}
 
 # A share below a thousandth in the log-odds is no reason.
 _LEAST_CONTRIBUTION = 1e-3
@@ -43,6 +58,22 @@ class Reason:
     contribution: float
 
 
+class _Grouping:
+    """Which group each feature column belongs to.
+
+    Args:
+        group_of_column: Shape `(F,)`.
+        n_groups: Groups are numbered from 0; one may be empty.
+    """
+
+    def __init__(self, group_of_column: npt.NDArray[np.int64], n_groups: int) -> None:
+        self.group_of_column = group_of_column
+        self.n_groups = n_groups
+        self.columns: list[list[int]] = [
+            np.flatnonzero(group_of_column == number).tolist() for number in range(n_groups)
+        ]
+
+
 class ReasonCatalogue:
     """A policy's reasons, arranged by feature column once.
 
@@ -54,14 +85,16 @@ class ReasonCatalogue:
         other = ReasonRule.model_construct(features=(), text=policy.rules.other_reason)
         self._names = (*policy.rules.reasons, OTHER)
         self._rules = (*policy.rules.reasons.values(), other)
-        self._reason_of_column = np.full(N_FEATURES, len(self._names) - 1, np.int64)
+        n_reasons = len(self._names)
+        reason_of_column = np.full(N_FEATURES, n_reasons - 1, np.int64)
         for number, rule in enumerate(policy.rules.reasons.values()):
             for feature in rule.features:
-                self._reason_of_column[FEATURE_NAMES.index(feature)] = number
-        self._columns = [
-            np.flatnonzero(self._reason_of_column == number).tolist()
-            for number in range(len(self._names))
-        ]
+                reason_of_column[FEATURE_NAMES.index(feature)] = number
+        self._grouping = _Grouping(reason_of_column, n_reasons)
+        # One group more: everything that a customer without history misses.
+        self._grouping_without_history = _Grouping(
+            np.where(_IS_HISTORY, n_reasons, reason_of_column), n_reasons + 1
+        )
 
     def compute_reasons(
         self,
@@ -79,24 +112,31 @@ class ReasonCatalogue:
         Returns:
             At most `MAX_REASONS`; none if nothing raises the probability.
         """
-        sums = np.bincount(self._reason_of_column, attributions, len(self._names))
+        missing = _WITHOUT_HISTORY.get(float(vector[_STATE_COLUMN]))
+        grouping = self._grouping if missing is None else self._grouping_without_history
+        sums = np.bincount(grouping.group_of_column, attributions, grouping.n_groups)
         strongest = np.argsort(-sums, kind="stable")[:MAX_REASONS].tolist()
         shares = attributions.tolist()
-        return tuple(
-            self._describe(number, float(sums[number]), shares, vector, baseline)
-            for number in strongest
-            if sums[number] >= _LEAST_CONTRIBUTION
-        )
+        reasons = []
+        for number in strongest:
+            contribution = float(sums[number])
+            if contribution < _LEAST_CONTRIBUTION:
+                break
+            column = max(grouping.columns[number], key=shares.__getitem__)
+            if missing is not None and number == len(self._names):
+                reasons.append(_describe_missing(missing, column, vector, contribution))
+            else:
+                reasons.append(self._describe(number, column, contribution, vector, baseline))
+        return tuple(reasons)
 
     def _describe(
         self,
         number: int,
+        column: int,
         contribution: float,
-        shares: list[float],
         vector: npt.NDArray[np.float32],
         baseline: npt.NDArray[np.float32],
     ) -> Reason:
-        column = max(self._columns[number], key=shares.__getitem__)
         value, usual = float(vector[column]), float(baseline[column])
         suffix, text = _choose_text(self._rules[number], value, usual)
         feature = FEATURES[column]
@@ -105,11 +145,27 @@ class ReasonCatalogue:
             name=self._names[number],
             code=self._names[number] + suffix,
             text_en=f"{text.en} ({feature.description}: {shown_en})",
-            text_zh_cn=f"{text.zh_cn}（{feature.description_zh}：{shown_zh}）",
+            text_zh_cn=f"{text.zh_cn}（{describe_zh(feature.description_zh)}：{shown_zh}）",
             feature=feature.name,
             value=value,
             contribution=contribution,
         )
+
+
+def _describe_missing(
+    missing: tuple[str, Text], column: int, vector: npt.NDArray[np.float32], contribution: float
+) -> Reason:
+    """Return the reason that there is no history; no single feature stands in its words."""
+    name, text = missing
+    return Reason(
+        name=name,
+        code=name,
+        text_en=text.en,
+        text_zh_cn=text.zh_cn,
+        feature=FEATURES[column].name,
+        value=float(vector[column]),
+        contribution=contribution,
+    )
 
 
 def choose_check(hint: pb.Hint, reasons: Sequence[Reason], checks: CallChecks) -> Text | None:

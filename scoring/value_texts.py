@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 from features.definitions import FEATURES
@@ -101,6 +102,24 @@ _BY_UNIT: Mapping[str, Callable[[float], tuple[str, str]]] = {
     "hours": lambda value: (f"{value:.0f} h", f"{value:.0f} 小时"),
     "flag": lambda value: ("yes", "是") if value else ("no", "否"),
 }
+
+
+_WINDOW_ZH = re.compile("（(\\d+)(?:d|天)）$")
+
+
+def describe_zh(description: str) -> str:
+    """Return a feature's Chinese description as it stands inside brackets of its own.
+
+    >>> describe_zh("退货率（退货件数/下单行数）（90d）")
+    '近90天退货率，退货件数/下单行数'
+    >>> describe_zh("下单数（lifetime）")
+    '累计下单数'
+    """
+    if window := _WINDOW_ZH.search(description):
+        description = f"近{window[1]}天{description[: window.start()]}"
+    elif description.endswith("（lifetime）"):
+        description = "累计" + description.removesuffix("（lifetime）")
+    return description.replace("（", "，").replace("）", "")
 
 
 def format_value(column: int, value: float) -> tuple[str, str]:

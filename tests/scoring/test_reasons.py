@@ -35,8 +35,7 @@ def test_features_of_one_reason_are_added_up_and_the_strongest_is_shown(rules: R
     assert reason.text_en == (
         "Returns a large share of what was ordered (Items returned per line ordered, 90d: 45%)"
     )
-    assert reason.text_zh_cn.startswith("退货占比偏高（")
-    assert "45%" in reason.text_zh_cn
+    assert reason.text_zh_cn == "退货占比偏高（近90天退货率，退货件数/下单行数：45%）"
 
 
 @pytest.mark.parametrize(
@@ -71,6 +70,42 @@ def test_there_are_at_most_four(rules: Rules) -> None:
     names = ("request_value_minor", "request_discount_share", "request_tender", "request_quantity")
     many = dict.fromkeys((*names, "return_rate_90d", "request_stage"), (0.1, 1.0, 0.0))
     assert len(_explain(rules, **many)) == MAX_REASONS
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "told", "told_zh"),
+    [
+        (0.0, "NEW_CUSTOMER", "No history of this customer yet", "尚无该顾客的历史记录"),
+        (-1.0, "NO_CUSTOMER", "No customer is named", "未提供顾客身份"),
+    ],
+)
+def test_all_that_a_customer_without_history_misses_is_one_reason(
+    state: float, code: str, told: str, told_zh: str, rules: Rules
+) -> None:
+    missing = float("nan")
+    shares: dict[str, tuple[float, float, float]] = {
+        "customer_state": (0.1, state, 1.0),
+        "return_rate_90d": (0.5, missing, 0.1),
+        "order_count_lifetime": (-0.2, missing, 5.0),
+        "request_reason_similarity_max_last16": (0.25, missing, 0.2),
+        "request_value_minor": (0.3, 9000.0, 100.0),
+    }
+    history, value = _explain(rules, **shares)
+    assert (history.code, value.code) == (code, "CASE_VALUE_HIGH")
+    assert history.text_en.startswith(told)
+    assert history.text_zh_cn.startswith(told_zh)
+    total = sum(contribution for contribution, _, _ in shares.values())
+    assert history.contribution + value.contribution == pytest.approx(total)
+
+
+def test_the_reasons_of_a_known_customer_stay_apart(rules: Rules) -> None:
+    reasons = _explain(
+        rules,
+        customer_state=(0.0, 1.0, 1.0),
+        return_rate_90d=(0.5, 0.9, 0.1),
+        order_count_lifetime=(0.2, 9.0, 5.0),
+    )
+    assert [reason.name for reason in reasons] == ["RETURN_RATE", "ORDER_HISTORY"]
 
 
 @pytest.mark.parametrize(
