@@ -8,6 +8,7 @@ leaving checks out.
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from collections import Counter
@@ -81,6 +82,11 @@ def print_result(request: pytest.FixtureRequest) -> Callable[[str], None]:
         request.node.user_properties.append((RESULT, line))
 
     return add
+
+
+def pytest_unconfigure() -> None:
+    """Undo the servers' `gc.freeze`, so that libraries end without complaints of leaks."""
+    gc.unfreeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
