@@ -14,6 +14,7 @@ import asyncio
 import gc
 import os
 import signal
+import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -25,7 +26,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
-from features.errors import PortInUseError
+from features.errors import ConfigError, PortInUseError
 from features.keys import N_SHARDS
 from features.store.port import FeatureReader
 from hemostat.v1 import scoring_pb2, scoring_pb2_grpc
@@ -125,6 +126,7 @@ class ScoringServer:
     def _bind(self) -> None:
         """Make the services and take the ports."""
         settings = self._settings
+        _check_host(settings.host)
         servicer = ScoringServicer(
             admission=Admission(
                 self.scorer.score,
@@ -156,8 +158,8 @@ class ScoringServer:
         port = self._bind_grpc()
         models = self.models.in_force
         self.address = ServerAddress(
-            address=f"{settings.host}:{port}",
-            metrics=f"http://{settings.host}:{metrics_port}/metrics",
+            address=_join(settings.host, port),
+            metrics=f"http://{_join(settings.host, metrics_port)}/metrics",
             tenants=sorted(models),
             models={tenant: model.version[:VERSION_LENGTH] for tenant, model in models.items()},
             policy=self._rules.value.policy.version,
@@ -168,14 +170,16 @@ class ScoringServer:
     def _bind_grpc(self) -> int:
         host, port = self._settings.host, self._settings.port
         try:
-            return self._grpc.add_insecure_port(f"{host}:{port}")
+            return self._grpc.add_insecure_port(_join(host, port))
         except RuntimeError as error:
             raise _describe_taken_port("--port", host, port) from error
 
     def _serve_metrics(self) -> int:
         host, port = self._settings.host, self._settings.metrics_port
         try:
-            httpd, thread = start_http_server(port, host, registry=self.metrics.registry)
+            httpd, thread = start_http_server(
+                port, host.strip("[]"), registry=self.metrics.registry
+            )
         except OSError as error:
             raise _describe_taken_port("--metrics-port", host, port) from error
         self._exits.callback(thread.join)
@@ -278,11 +282,34 @@ def _write_whole(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
+def _check_host(host: str) -> None:
+    """Refuse a host that has no address, before it looks like a port that is taken."""
+    try:
+        socket.getaddrinfo(host.strip("[]"), None, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise ConfigError(
+            "the host has no address",
+            field="--host",
+            value=host,
+            expectation=f"an address or name of this machine ({error.strerror})",
+            fix="for example 127.0.0.1, ::1 or 0.0.0.0",
+        ) from error
+
+
+def _join(host: str, port: int) -> str:
+    """Return host and port as one word; an IPv6 address stands in brackets.
+
+    >>> _join("::1", 80), _join("localhost", 80)
+    ('[::1]:80', 'localhost:80')
+    """
+    return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
+
+
 def _describe_taken_port(option: str, host: str, port: int) -> PortInUseError:
     return PortInUseError(
         "the port cannot be listened on",
         field=option,
-        value=f"{host}:{port}",
+        value=_join(host, port),
         expectation="a free port on an address of this machine",
         fix=f"stop what listens there, choose another {option}, or 0 for any free one",
     )

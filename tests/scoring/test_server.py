@@ -223,6 +223,33 @@ def test_a_port_in_use_is_told_with_its_option(
     assert str(port) in error.value
 
 
+def test_an_ipv6_address_can_be_served(
+    own_world: World, run_server: RunServer, request_of: RequestOf
+) -> None:
+    with (
+        run_server(
+            store=own_world.store, bundle=(str(own_world.shop_bundles),), host="::1"
+        ) as server,
+        Client(server.address) as client,
+    ):
+        assert server.address.startswith("[::1]:")
+        assert client.score(request_of()).hint == pb.HINT_VERIFY
+        assert "hemostat_score_" in _read_metrics(server)
+
+
+def test_a_host_without_an_address_is_no_taken_port(
+    own_world: World, run_server: RunServer
+) -> None:
+    error = _fail_to_start(
+        run_server,
+        store=own_world.store,
+        bundle=(str(own_world.shop_bundles),),
+        host="no-such-host.invalid",
+    )
+    assert isinstance(error, ConfigError)
+    assert error.field == "--host"
+
+
 def test_what_is_missing_is_told_and_nothing_is_left_open(
     own_world: World, run_server: RunServer, tmp_path: Path, request_of: RequestOf
 ) -> None:
