@@ -6,30 +6,28 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from features.errors import HemostatError, InvalidRequestError
-from hemostat.cli.output import Column, JsonOption, Output, Table
+from hemostat.cli.output import JsonOption, Output
+from hemostat.cli.score_tables import Language, draw_scores
 
 if TYPE_CHECKING:
     from hemostat.client import CallError
-    from hemostat.v1 import common_pb2, scoring_pb2
+    from hemostat.v1 import scoring_pb2
 
 app = typer.Typer(name=None)
 
 _MAX_BATCH = 1024
-_MAX_DETAILED = 5  # Cases whose reasons are shown in full.
-
-
-class Language(StrEnum):
-    """Language of hints and reasons."""
-
-    EN = "en"
-    ZH = "zh"
+# The server's one-line form of an error; see `features.errors.HemostatError`.
+_ERROR_PARTS = re.compile(
+    r"(?P<message>.*?)(?:; field: (?P<field>.*?))?(?:; value: (?P<value>.*?))?"
+    r"(?:; expected: (?P<expectation>.*?))?(?:; fix: (?P<fix>.*))?",
+    re.DOTALL,
+)
 
 
 @app.command("score")
@@ -42,7 +40,7 @@ def score_cases(
     ],
     address: Annotated[str, typer.Option(help="The server.")] = "127.0.0.1:50051",
     language: Annotated[
-        Language, typer.Option("--lang", help="Language of checks and reasons.")
+        Language, typer.Option("--lang", help="Language of the tables, checks and reasons.")
     ] = Language.EN,
     timeout: Annotated[float, typer.Option(help="Seconds for the whole call.")] = 10.0,
     as_json: JsonOption = False,
@@ -64,14 +62,14 @@ def score_cases(
             results = _score(client.score, client.score_batch, requests)
         except CallError as error:
             raise _to_user_error(error, address) from error
-    output.show(_to_document(results), _draw(requests, results, language))
+    output.show(_to_document(results), draw_scores(requests, results, language))
 
 
 def _read_cases(path: str) -> list[tuple[str, Any]]:
     """Return each case's JSON with its place in the file, for messages."""
     name = "standard input" if path == "-" else path
     try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequestError(
             "the file with cases cannot be read",
@@ -80,8 +78,9 @@ def _read_cases(path: str) -> list[tuple[str, Any]]:
             expectation=getattr(error, "strerror", None) or "UTF-8 text",
             fix="correct the path, or use - for standard input",
         ) from error
+    text = text.removeprefix("\ufeff")  # The mark that some editors put before UTF-8.
     try:
-        document = json.loads(text)
+        document = _load_json(text)
     except json.JSONDecodeError as error:
         found = _read_lines(text, name, error)
     else:
@@ -98,13 +97,29 @@ def _read_cases(path: str) -> list[tuple[str, Any]]:
     return found
 
 
+def _load_json(text: str) -> Any:
+    """Return a JSON document.
+
+    Raises:
+        json.JSONDecodeError: It is none, or one that no score request can be.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except RecursionError as error:
+        raise json.JSONDecodeError("nested too deeply", text, 0) from error
+    except ValueError as error:  # A number of thousands of digits.
+        raise json.JSONDecodeError(str(error), text, 0) from error
+
+
 def _read_lines(text: str, name: str, whole: json.JSONDecodeError) -> list[tuple[str, Any]]:
     """Return one case a line; a file of one line is judged as a whole."""
     lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
     found = []
     for number, line in lines:
         try:
-            found.append((f"{name}, line {number}", json.loads(line)))
+            found.append((f"{name}, line {number}", _load_json(line)))
         except json.JSONDecodeError as error:
             # If no line stands for itself, the file was meant to be one document.
             shown = error if found else whole
@@ -180,7 +195,11 @@ def _to_user_error(error: CallError, address: str) -> HemostatError:
             expectation="a running `hemostat serve`",
             fix="start one, or correct --address",
         )
-    return HemostatError(f"{error.code.name}: {error.message}")
+    told = _ERROR_PARTS.fullmatch(error.message)
+    assert told is not None  # Every part is optional.
+    parts = {name: part or "" for name, part in told.groupdict().items()}
+    message = parts.pop("message")
+    return HemostatError(f"{error.code.name}: {message}", **parts)
 
 
 def _to_document(results: Sequence[Any]) -> Any:
@@ -188,104 +207,3 @@ def _to_document(results: Sequence[Any]) -> Any:
     if len(results) == 1:
         return results[0]
     return {"results": list(results)}
-
-
-def _draw(
-    requests: Sequence[scoring_pb2.ScoreRequest], results: Sequence[Any], language: Language
-) -> list[Table]:
-    from hemostat.v1 import scoring_pb2
-
-    answers = [r for r in results if isinstance(r, scoring_pb2.ScoreResponse)]
-    rows = [
-        _draw_row(number, request, result)
-        for number, (request, result) in enumerate(zip(requests, results, strict=True), 1)
-    ]
-    columns = (
-        Column("case", "right"),
-        Column("call"),
-        Column("probabilities"),
-        Column("hint"),
-        Column("strongest reason"),
-        Column("budget", "right"),
-        Column("customer"),
-        Column("us", "right"),
-    )
-    versions = {(answer.model_version, answer.policy_version) for answer in answers}
-    caption = "; ".join(f"model {model}, policy {policy}" for model, policy in sorted(versions))
-    tables = [Table("Scores", columns, tuple(rows), f"{caption}. us: time inside the server.")]
-    refused = tuple(
-        (str(number), result.message)
-        for number, result in enumerate(results, 1)
-        if isinstance(result, scoring_pb2.ScoreError)
-    )
-    if refused:
-        tables.append(Table("Refused", (Column("case", "right"), Column("why")), refused))
-    if len(results) <= _MAX_DETAILED:
-        tables += [
-            _draw_reasons(number, result, language)
-            for number, result in enumerate(results, 1)
-            if isinstance(result, scoring_pb2.ScoreResponse) and result.reasons
-        ]
-    return tables
-
-
-def _draw_row(number: int, request: scoring_pb2.ScoreRequest, result: Any) -> tuple[str, ...]:
-    from hemostat.v1 import scoring_pb2
-
-    call = (request.WhichOneof("case") or "none").removesuffix("_request")
-    if isinstance(result, scoring_pb2.ScoreError):
-        return (str(number), call, "", "ERROR", "", "", "", "")
-    hint = scoring_pb2.Hint.Name(result.hint).removeprefix("HINT_")
-    if result.shadow_hint:
-        shadow = scoring_pb2.Hint.Name(result.shadow_hint).removeprefix("HINT_")
-        hint += f" (shadow: {shadow})"
-    state = scoring_pb2.CustomerState.Name(result.freshness.customer_state)
-    degradations = [
-        scoring_pb2.Degradation.Name(reason).removeprefix("DEGRADATION_").lower()
-        for reason in result.degradations
-    ]
-    customer = state.removeprefix("CUSTOMER_STATE_").lower()
-    return (
-        str(number),
-        call,
-        _list_probabilities(result),
-        hint,
-        result.reasons[0].code if result.reasons else "",
-        f"{result.budget.amount_minor / 100:,.2f}",
-        ", ".join([customer, *degradations]),
-        str(result.server_latency_us),
-    )
-
-
-def _list_probabilities(answer: scoring_pb2.ScoreResponse) -> str:
-    """Return one probability per target; of a head per line, the greatest."""
-    from hemostat.v1 import scoring_pb2
-
-    found: dict[str, float] = {}
-    for head in answer.heads:
-        name = scoring_pb2.Target.Name(head.target).removeprefix("TARGET_").lower()
-        name += " (simulated)" if head.source == scoring_pb2.LABEL_SOURCE_SIMULATED else ""
-        name += " (greatest of lines)" if head.line_id else ""
-        found[name] = max(found.get(name, 0.0), head.probability)
-    return ", ".join(f"{name} {p:.3f}" for name, p in found.items())
-
-
-def _draw_reasons(number: int, answer: scoring_pb2.ScoreResponse, language: Language) -> Table:
-    from hemostat.v1 import scoring_pb2
-
-    target = scoring_pb2.Target.Name(answer.reasons[0].target).removeprefix("TARGET_").lower()
-    rows = tuple(
-        (reason.code, f"{reason.contribution_log_odds:+.2f}", _choose(reason.text, language))
-        for reason in answer.reasons
-    )
-    check = _choose(answer.check, language)
-    return Table(
-        f"Case {number}: why P({target}) is what it is",
-        (Column("reason"), Column("log-odds", "right"), Column("in words")),
-        rows,
-        f"check: {check}" if check else "",
-    )
-
-
-def _choose(text: common_pb2.LocalizedText, language: Language) -> str:
-    return str(text.zh_cn if language is Language.ZH else text.en)

@@ -103,6 +103,10 @@ def test_a_case_is_shown_as_a_table_in_either_language(served: Served, tmp_path:
     assert "RETURN_RATE_HIGH" in english.stdout
     assert "Returns a large share of what was ordered" in english.stdout
     assert "退货占比偏高" in chinese.stdout
+    for word in ("核实", "老顾客", "首要原因", "核实方法"):
+        assert word in chinese.stdout
+    for word in ("VERIFY", "strongest reason", "check:"):
+        assert word not in chinese.stdout
 
 
 @pytest.mark.parametrize("form", ["list", "lines"])
@@ -129,7 +133,10 @@ def test_several_cases_from_standard_input_give_one_json_document(
         ('{"return_request": {"quantity": "x"}}', "quantity", "wrong type"),
         ('{"return_request": {"quantity": NaN}}', "quantity", "wrong type"),
         ('{"channel": "CHANNEL_SHOP"}', "case 1", "CHANNEL_SHOP"),
-        ('{"tenant": "shop"}', "", "INVALID_ARGUMENT: the request has no case"),
+        ('{"tenant": "shop"}', "case", "INVALID_ARGUMENT: the request has no case\n"),
+        ('{"tenant": "shop"}', "  fix:      set the case to be scored", "value:    none"),
+        ("[" * 100_000, "line 1", "nested too deeply"),
+        ("1" * 5000, "line 1", "digits"),
     ],
 )
 def test_a_bad_case_exits_2_and_says_why(text: str, field: str, told: str, served: Served) -> None:
@@ -137,6 +144,15 @@ def test_a_bad_case_exits_2_and_says_why(text: str, field: str, told: str, serve
     assert (done.returncode, done.stdout) == (2, "")
     assert field in done.stderr
     assert told in done.stderr
+
+
+def test_a_byte_order_mark_before_the_cases_is_no_fault(served: Served, tmp_path: Path) -> None:
+    text = "\ufeff" + json.dumps(RETURN)
+    (tmp_path / "case.json").write_text(text, encoding="utf-8")
+    for path in (str(tmp_path / "case.json"), "-"):
+        done = _run(["score", path, "--json", "--address", served.address], input=text)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["hint"] == "HINT_VERIFY"
 
 
 def test_without_a_server_score_exits_2_and_says_how_to_start_one() -> None:
