@@ -72,7 +72,6 @@ int64_2d = numba.types.Array(numba.int64, 2, "C")
 float32_2d = numba.types.Array(numba.float32, 2, "C")
 float64_1d = numba.types.Array(numba.float64, 1, "C")
 float64_2d = numba.types.Array(numba.float64, 2, "C")
-uint8_1d = numba.types.Array(numba.uint8, 1, "C")
 uint64_1d = numba.types.Array(numba.uint64, 1, "C")
 uint64_1d_readonly = numba.types.Array(numba.uint64, 1, "C", readonly=True)
 uint64_2d = numba.types.Array(numba.uint64, 2, "C")
@@ -81,11 +80,6 @@ uint64_2d = numba.types.Array(numba.uint64, 2, "C")
 def array_of(dtype: np.dtype[Any]) -> Any:
     """Return the numba type of a one-dimensional C array of a structured dtype."""
     return numba.types.Array(numba.from_dtype(dtype), 1, "C")
-
-
-def record_of(dtype: np.dtype[Any]) -> Any:
-    """Return the numba type of one element of a structured dtype."""
-    return numba.from_dtype(dtype)
 
 
 def compiled(signature: Any) -> Callable[[F], F]:

@@ -49,7 +49,7 @@ exact int64.
   `IS_TAG_ON`, `IS_GIFT_CARD` if `refund_tender` is TENDER_GIFT_CARD.
 """
 
-from features.log.fold_columns import FoldColumns, compute_content_hashes, to_fold_rows
+from features.log.fold_columns import FoldColumns, to_fold_rows
 from features.log.request_columns import (
     CASE_KINDS,
     LineColumns,
@@ -63,7 +63,6 @@ __all__ = [
     "FoldColumns",
     "LineColumns",
     "RequestColumns",
-    "compute_content_hashes",
     "to_fold_rows",
     "to_line_rows",
     "to_request_rows",

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import xxhash
 
 from features.fold_rows import FOLD_ROW_DTYPE, FOLDED_KINDS, FoldFlag, FoldKind
-from features.keys import ENTITY_KEY_SIZE, N_SHARDS
+from features.keys import N_SHARDS
 from features.log.arrow_access import (
     KindColumn,
     find_envelope_enum,
@@ -35,22 +34,19 @@ for _name, _kind in FOLDED_KINDS.items():
 
 @dataclass(frozen=True, slots=True)
 class FoldColumns:
-    """Fold rows with what the stream needs to route and deduplicate them.
+    """Fold rows with what the stream needs to route them.
 
     Attributes:
         rows: Shape `(n,)` of `FOLD_ROW_DTYPE`, in the order of the source.
         entity_keys: Shape `(n, 16)`, uint8: the customer's key.
         shards: Shape `(n,)`, int64: the shard that owns the key.
         source_index: Shape `(n,)`, int64: each row's index in the source.
-        content_hashes: Shape `(n,)`, uint64: equal for equal facts of a customer,
-            whenever they came in; see `compute_content_hashes`.
     """
 
     rows: npt.NDArray[Any]
     entity_keys: npt.NDArray[np.uint8]
     shards: npt.NDArray[np.int64]
     source_index: npt.NDArray[np.int64]
-    content_hashes: npt.NDArray[np.uint64]
 
 
 def to_fold_rows(source: pa.Table | pa.RecordBatch) -> FoldColumns:
@@ -88,33 +84,6 @@ def to_fold_rows(source: pa.Table | pa.RecordBatch) -> FoldColumns:
         entity_keys=keys,
         shards=(keys[:, 0] & (N_SHARDS - 1)).astype(np.int64),
         source_index=chosen,
-        content_hashes=compute_content_hashes(rows, keys),
-    )
-
-
-def compute_content_hashes(
-    rows: npt.NDArray[Any], entity_keys: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.uint64]:
-    """Return a 64-bit hash of each row's content, shape `(n,)`.
-
-    xxh3_64 over the row's bytes with `ingest_time_us` set to 0, then the entity
-    key: a fact told again later has the same hash, a changed one another. What
-    the fold does not keep (a colour, a carrier) does not count.
-    """
-    size = FOLD_ROW_DTYPE.itemsize + ENTITY_KEY_SIZE
-    content = np.zeros((len(rows), size), np.uint8)
-    timeless = rows.copy()
-    timeless["ingest_time_us"] = 0
-    content[:, : FOLD_ROW_DTYPE.itemsize] = timeless.view(np.uint8).reshape(
-        -1, FOLD_ROW_DTYPE.itemsize
-    )
-    content[:, FOLD_ROW_DTYPE.itemsize :] = entity_keys
-    flat = content.tobytes()
-    digest = xxhash.xxh3_64_intdigest
-    return np.fromiter(
-        (digest(flat[start : start + size]) for start in range(0, len(flat), size)),
-        np.uint64,
-        len(rows),
     )
 
 

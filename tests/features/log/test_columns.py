@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +12,6 @@ from features.embedding import DIM, embed_text
 from features.fold_rows import FOLD_ROW_DTYPE, FOLDED_KINDS, FoldFlag, FoldKind
 from features.keys import compute_entity_key, compute_event_key, compute_shard
 from features.log import structs
-from features.log.assemble import build_batch
 from features.log.columns import to_fold_rows, to_line_rows, to_request_rows
 from features.log.jsonl import EventDecoder
 from features.log.reader import EventLog
@@ -320,23 +318,3 @@ def test_rows_are_the_same_from_files_with_only_the_folded_columns_read(tmp_path
     assert columns.rows["kind"].tolist() == [FoldKind.ORDER_PLACED, FoldKind.ORDER_CANCELLED]
     assert columns.rows["value_minor"].tolist() == [300, 100]
     assert to_fold_rows(log.read_table()).rows.tobytes() == columns.rows.tobytes()
-
-
-def _hash(**changes: Any) -> int:
-    fields = {"event_id": "e1", "tenant": "demo", "event_time": 5, "ingest_time": 6,
-              "customer_id": "c1", "channel": 1, **changes}  # fmt: skip
-    fields.setdefault("order_kept", structs.OrderKept(is_offer_taken=True))
-    return int(to_fold_rows(build_batch([structs.Event(**fields)])).content_hashes[0])
-
-
-def test_a_fact_told_again_later_has_the_same_content_hash() -> None:
-    assert _hash(ingest_time=99) == _hash()
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"event_time": 4}, {"customer_id": "c2"}, {"channel": 2}, {"event_id": "e2"},
-     {"order_kept": structs.OrderKept()}],
-)  # fmt: skip
-def test_a_changed_fact_has_another_content_hash(changes: dict[str, Any]) -> None:
-    assert _hash(**changes) != _hash()
