@@ -64,6 +64,18 @@ REQUEST_ROW_DTYPE = np.dtype(
         ("tender", "u1"),  # order: paid by; return: refund wanted as
         ("stage", "u1"),
         ("embedding", "i1", (DIM,)),
+        ("style_link", "<u8"),  # link of the style at stake (order: its dearest line's); 0: none
+        ("member", "<u8"),  # the customer's member hash; 0: a guest
+        # Price of one unit at stake: order: the dearest line's (greatest quantity * unit price,
+        # the first of equals); else `unit_price_minor`.
+        ("product_price_minor", "<i8"),
+        ("embedder", "u1"),  # id in `features.embedding.EMBEDDERS`; 0: no embedding
+        ("padding", "u1", (7,)),
     ]
 )
-"""One case; times in microseconds UTC, money in minor units."""
+"""One case; times in microseconds UTC, money in minor units.
+
+Which entities it names, and their keys, stand beside the rows: `entity_keys`, shape
+`(n, N_ENTITIES, 16)` of uint8, and `is_named`, shape `(n, N_ENTITIES)` of bool. The
+product of an order is its dearest line's.
+"""

@@ -24,23 +24,23 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18hemostat/v1/common.proto\x12\x0bhemostat.v1\"b\n\x06Reason\x12%\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x17.hemostat.v1.ReasonCode\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x11\n\tembedding\x18\x03 \x01(\x0c\x12\x10\n\x08\x65mbedder\x18\x04 \x01(\t\"*\n\rLocalizedText\x12\n\n\x02\x65n\x18\x01 \x01(\t\x12\r\n\x05zh_cn\x18\x02 \x01(\t*\x81\x02\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x43HANNEL_WEB\x10\x01\x12\x0f\n\x0b\x43HANNEL_APP\x10\x02\x12\x11\n\rCHANNEL_STORE\x10\x03\x12\x11\n\rCHANNEL_PHONE\x10\x04\x12\x12\n\x0e\x43HANNEL_TAOBAO\x10\x05\x12\x11\n\rCHANNEL_TMALL\x10\x06\x12\x0e\n\nCHANNEL_JD\x10\x07\x12\x12\n\x0e\x43HANNEL_DOUYIN\x10\x08\x12\x0f\n\x0b\x43HANNEL_PDD\x10\t\x12\x12\n\x0e\x43HANNEL_WECHAT\x10\n\x12\x12\n\x0e\x43HANNEL_AMAZON\x10\x0b\x12\x11\n\rCHANNEL_OTHER\x10\x0c*\xcf\x03\n\nReasonCode\x12\x1b\n\x17REASON_CODE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aREASON_CODE_SIZE_TOO_SMALL\x10\x01\x12\x1e\n\x1aREASON_CODE_SIZE_TOO_LARGE\x10\x02\x12 \n\x1cREASON_CODE_NOT_AS_DESCRIBED\x10\x03\x12\x1e\n\x1aREASON_CODE_QUALITY_DEFECT\x10\x04\x12\"\n\x1eREASON_CODE_DAMAGED_IN_TRANSIT\x10\x05\x12\x1a\n\x16REASON_CODE_WRONG_ITEM\x10\x06\x12\x1d\n\x19REASON_CODE_LATE_DELIVERY\x10\x07\x12\x1d\n\x19REASON_CODE_NOT_DELIVERED\x10\x08\x12\x1c\n\x18REASON_CODE_CHANGED_MIND\x10\t\x12\x1c\n\x18REASON_CODE_BETTER_PRICE\x10\n\x12\"\n\x1eREASON_CODE_ORDERED_BY_MISTAKE\x10\x0b\x12\x17\n\x13REASON_CODE_IMPULSE\x10\x0c\x12\x14\n\x10REASON_CODE_GIFT\x10\r\x12\x15\n\x11REASON_CODE_OTHER\x10\x0e*\xb2\x01\n\x06Tender\x12\x16\n\x12TENDER_UNSPECIFIED\x10\x00\x12\x0f\n\x0bTENDER_CARD\x10\x01\x12\x0f\n\x0bTENDER_CASH\x10\x02\x12\x14\n\x10TENDER_GIFT_CARD\x10\x03\x12\x11\n\rTENDER_WALLET\x10\x04\x12\x1b\n\x17TENDER_CASH_ON_DELIVERY\x10\x05\x12\x14\n\x10TENDER_PAY_LATER\x10\x06\x12\x12\n\x0eTENDER_INVOICE\x10\x07*\xa7\x01\n\nOrderStage\x12\x1b\n\x17ORDER_STAGE_UNSPECIFIED\x10\x00\x12\x16\n\x12ORDER_STAGE_UNPAID\x10\x01\x12\x14\n\x10ORDER_STAGE_PAID\x10\x02\x12\x1a\n\x16ORDER_STAGE_FULFILMENT\x10\x03\x12\x17\n\x13ORDER_STAGE_SHIPPED\x10\x04\x12\x19\n\x15ORDER_STAGE_DELIVERED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18hemostat/v1/common.proto\x12\x0bhemostat.v1\"\x88\x01\n\x06Reason\x12%\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x17.hemostat.v1.ReasonCode\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x11\n\tembedding\x18\x03 \x01(\x0c\x12\x10\n\x08\x65mbedder\x18\x04 \x01(\t\x12\x16\n\tsentiment\x18\x05 \x01(\x05H\x00\x88\x01\x01\x42\x0c\n\n_sentiment\"*\n\rLocalizedText\x12\n\n\x02\x65n\x18\x01 \x01(\t\x12\r\n\x05zh_cn\x18\x02 \x01(\t*\x81\x02\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x43HANNEL_WEB\x10\x01\x12\x0f\n\x0b\x43HANNEL_APP\x10\x02\x12\x11\n\rCHANNEL_STORE\x10\x03\x12\x11\n\rCHANNEL_PHONE\x10\x04\x12\x12\n\x0e\x43HANNEL_TAOBAO\x10\x05\x12\x11\n\rCHANNEL_TMALL\x10\x06\x12\x0e\n\nCHANNEL_JD\x10\x07\x12\x12\n\x0e\x43HANNEL_DOUYIN\x10\x08\x12\x0f\n\x0b\x43HANNEL_PDD\x10\t\x12\x12\n\x0e\x43HANNEL_WECHAT\x10\n\x12\x12\n\x0e\x43HANNEL_AMAZON\x10\x0b\x12\x11\n\rCHANNEL_OTHER\x10\x0c*\xcf\x03\n\nReasonCode\x12\x1b\n\x17REASON_CODE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aREASON_CODE_SIZE_TOO_SMALL\x10\x01\x12\x1e\n\x1aREASON_CODE_SIZE_TOO_LARGE\x10\x02\x12 \n\x1cREASON_CODE_NOT_AS_DESCRIBED\x10\x03\x12\x1e\n\x1aREASON_CODE_QUALITY_DEFECT\x10\x04\x12\"\n\x1eREASON_CODE_DAMAGED_IN_TRANSIT\x10\x05\x12\x1a\n\x16REASON_CODE_WRONG_ITEM\x10\x06\x12\x1d\n\x19REASON_CODE_LATE_DELIVERY\x10\x07\x12\x1d\n\x19REASON_CODE_NOT_DELIVERED\x10\x08\x12\x1c\n\x18REASON_CODE_CHANGED_MIND\x10\t\x12\x1c\n\x18REASON_CODE_BETTER_PRICE\x10\n\x12\"\n\x1eREASON_CODE_ORDERED_BY_MISTAKE\x10\x0b\x12\x17\n\x13REASON_CODE_IMPULSE\x10\x0c\x12\x14\n\x10REASON_CODE_GIFT\x10\r\x12\x15\n\x11REASON_CODE_OTHER\x10\x0e*\xb2\x01\n\x06Tender\x12\x16\n\x12TENDER_UNSPECIFIED\x10\x00\x12\x0f\n\x0bTENDER_CARD\x10\x01\x12\x0f\n\x0bTENDER_CASH\x10\x02\x12\x14\n\x10TENDER_GIFT_CARD\x10\x03\x12\x11\n\rTENDER_WALLET\x10\x04\x12\x1b\n\x17TENDER_CASH_ON_DELIVERY\x10\x05\x12\x14\n\x10TENDER_PAY_LATER\x10\x06\x12\x12\n\x0eTENDER_INVOICE\x10\x07*\xa7\x01\n\nOrderStage\x12\x1b\n\x17ORDER_STAGE_UNSPECIFIED\x10\x00\x12\x16\n\x12ORDER_STAGE_UNPAID\x10\x01\x12\x14\n\x10ORDER_STAGE_PAID\x10\x02\x12\x1a\n\x16ORDER_STAGE_FULFILMENT\x10\x03\x12\x17\n\x13ORDER_STAGE_SHIPPED\x10\x04\x12\x19\n\x15ORDER_STAGE_DELIVERED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hemostat.v1.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHANNEL']._serialized_start=186
-  _globals['_CHANNEL']._serialized_end=443
-  _globals['_REASONCODE']._serialized_start=446
-  _globals['_REASONCODE']._serialized_end=909
-  _globals['_TENDER']._serialized_start=912
-  _globals['_TENDER']._serialized_end=1090
-  _globals['_ORDERSTAGE']._serialized_start=1093
-  _globals['_ORDERSTAGE']._serialized_end=1260
-  _globals['_REASON']._serialized_start=41
-  _globals['_REASON']._serialized_end=139
-  _globals['_LOCALIZEDTEXT']._serialized_start=141
-  _globals['_LOCALIZEDTEXT']._serialized_end=183
+  _globals['_CHANNEL']._serialized_start=225
+  _globals['_CHANNEL']._serialized_end=482
+  _globals['_REASONCODE']._serialized_start=485
+  _globals['_REASONCODE']._serialized_end=948
+  _globals['_TENDER']._serialized_start=951
+  _globals['_TENDER']._serialized_end=1129
+  _globals['_ORDERSTAGE']._serialized_start=1132
+  _globals['_ORDERSTAGE']._serialized_end=1299
+  _globals['_REASON']._serialized_start=42
+  _globals['_REASON']._serialized_end=178
+  _globals['_LOCALIZEDTEXT']._serialized_start=180
+  _globals['_LOCALIZEDTEXT']._serialized_end=222
 # @@protoc_insertion_point(module_scope)

@@ -102,16 +102,18 @@ ORDER_STAGE_SHIPPED: OrderStage
 ORDER_STAGE_DELIVERED: OrderStage
 
 class Reason(_message.Message):
-    __slots__ = ("code", "text", "embedding", "embedder")
+    __slots__ = ("code", "text", "embedding", "embedder", "sentiment")
     CODE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_FIELD_NUMBER: _ClassVar[int]
     EMBEDDER_FIELD_NUMBER: _ClassVar[int]
+    SENTIMENT_FIELD_NUMBER: _ClassVar[int]
     code: ReasonCode
     text: str
     embedding: bytes
     embedder: str
-    def __init__(self, code: _Optional[_Union[ReasonCode, str]] = ..., text: _Optional[str] = ..., embedding: _Optional[bytes] = ..., embedder: _Optional[str] = ...) -> None: ...
+    sentiment: int
+    def __init__(self, code: _Optional[_Union[ReasonCode, str]] = ..., text: _Optional[str] = ..., embedding: _Optional[bytes] = ..., embedder: _Optional[str] = ..., sentiment: _Optional[int] = ...) -> None: ...
 
 class LocalizedText(_message.Message):
     __slots__ = ("en", "zh_cn")

@@ -142,7 +142,7 @@ class Event(_message.Message):
     def __init__(self, event_id: _Optional[str] = ..., tenant: _Optional[str] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., known_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ingest_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., customer_id: _Optional[str] = ..., channel: _Optional[_Union[_common_pb2.Channel, str]] = ..., order_placed: _Optional[_Union[OrderPlaced, _Mapping]] = ..., order_paid: _Optional[_Union[OrderPaid, _Mapping]] = ..., payment_failed: _Optional[_Union[PaymentFailed, _Mapping]] = ..., payment_timed_out: _Optional[_Union[PaymentTimedOut, _Mapping]] = ..., product_viewed: _Optional[_Union[ProductViewed, _Mapping]] = ..., size_chart_viewed: _Optional[_Union[SizeChartViewed, _Mapping]] = ..., cart_item_added: _Optional[_Union[CartItemAdded, _Mapping]] = ..., cart_item_removed: _Optional[_Union[CartItemRemoved, _Mapping]] = ..., checkout_abandoned: _Optional[_Union[CheckoutAbandoned, _Mapping]] = ..., address_changed: _Optional[_Union[AddressChanged, _Mapping]] = ..., return_policy_asked: _Optional[_Union[ReturnPolicyAsked, _Mapping]] = ..., service_message: _Optional[_Union[ServiceMessage, _Mapping]] = ..., service_replied: _Optional[_Union[ServiceReplied, _Mapping]] = ..., review_posted: _Optional[_Union[ReviewPosted, _Mapping]] = ..., stock_short: _Optional[_Union[StockShort, _Mapping]] = ..., order_shipped: _Optional[_Union[OrderShipped, _Mapping]] = ..., delivery_delayed: _Optional[_Union[DeliveryDelayed, _Mapping]] = ..., order_delivered: _Optional[_Union[OrderDelivered, _Mapping]] = ..., parcel_lost: _Optional[_Union[ParcelLost, _Mapping]] = ..., price_changed: _Optional[_Union[PriceChanged, _Mapping]] = ..., competitor_price_seen: _Optional[_Union[CompetitorPriceSeen, _Mapping]] = ..., cancel_requested: _Optional[_Union[CancelRequested, _Mapping]] = ..., order_cancelled: _Optional[_Union[OrderCancelled, _Mapping]] = ..., order_kept: _Optional[_Union[OrderKept, _Mapping]] = ..., return_requested: _Optional[_Union[ReturnRequested, _Mapping]] = ..., return_received: _Optional[_Union[ReturnReceived, _Mapping]] = ..., return_inspected: _Optional[_Union[ReturnInspected, _Mapping]] = ..., refund_issued: _Optional[_Union[RefundIssued, _Mapping]] = ..., item_exchanged: _Optional[_Union[ItemExchanged, _Mapping]] = ..., label_set: _Optional[_Union[LabelSet, _Mapping]] = ..., offer_made: _Optional[_Union[OfferMade, _Mapping]] = ..., offer_closed: _Optional[_Union[OfferClosed, _Mapping]] = ...) -> None: ...
 
 class OrderLine(_message.Message):
-    __slots__ = ("line_id", "sku", "style", "category", "size", "colour", "quantity", "unit_price_minor", "unit_cost_minor", "unit_discount_minor")
+    __slots__ = ("line_id", "sku", "style", "category", "size", "colour", "quantity", "unit_price_minor", "unit_cost_minor", "unit_discount_minor", "supplier", "batch", "is_occasion_wear", "is_high_resale")
     LINE_ID_FIELD_NUMBER: _ClassVar[int]
     SKU_FIELD_NUMBER: _ClassVar[int]
     STYLE_FIELD_NUMBER: _ClassVar[int]
@@ -153,6 +153,10 @@ class OrderLine(_message.Message):
     UNIT_PRICE_MINOR_FIELD_NUMBER: _ClassVar[int]
     UNIT_COST_MINOR_FIELD_NUMBER: _ClassVar[int]
     UNIT_DISCOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
+    SUPPLIER_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    IS_OCCASION_WEAR_FIELD_NUMBER: _ClassVar[int]
+    IS_HIGH_RESALE_FIELD_NUMBER: _ClassVar[int]
     line_id: str
     sku: str
     style: str
@@ -163,10 +167,14 @@ class OrderLine(_message.Message):
     unit_price_minor: int
     unit_cost_minor: int
     unit_discount_minor: int
-    def __init__(self, line_id: _Optional[str] = ..., sku: _Optional[str] = ..., style: _Optional[str] = ..., category: _Optional[str] = ..., size: _Optional[str] = ..., colour: _Optional[str] = ..., quantity: _Optional[int] = ..., unit_price_minor: _Optional[int] = ..., unit_cost_minor: _Optional[int] = ..., unit_discount_minor: _Optional[int] = ...) -> None: ...
+    supplier: str
+    batch: str
+    is_occasion_wear: bool
+    is_high_resale: bool
+    def __init__(self, line_id: _Optional[str] = ..., sku: _Optional[str] = ..., style: _Optional[str] = ..., category: _Optional[str] = ..., size: _Optional[str] = ..., colour: _Optional[str] = ..., quantity: _Optional[int] = ..., unit_price_minor: _Optional[int] = ..., unit_cost_minor: _Optional[int] = ..., unit_discount_minor: _Optional[int] = ..., supplier: _Optional[str] = ..., batch: _Optional[str] = ..., is_occasion_wear: _Optional[bool] = ..., is_high_resale: _Optional[bool] = ...) -> None: ...
 
 class OrderPlaced(_message.Message):
-    __slots__ = ("order_id", "lines", "discount_minor", "coupon_hash", "tender", "gift_card_minor", "address_hash", "device_hash", "ip_hash", "payment_token_hash", "promised_delivery_time", "promotion", "return_window_days", "store_id")
+    __slots__ = ("order_id", "lines", "discount_minor", "coupon_hash", "tender", "gift_card_minor", "address_hash", "device_hash", "ip_hash", "payment_token_hash", "promised_delivery_time", "promotion", "return_window_days", "store_id", "region")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     LINES_FIELD_NUMBER: _ClassVar[int]
     DISCOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
@@ -181,6 +189,7 @@ class OrderPlaced(_message.Message):
     PROMOTION_FIELD_NUMBER: _ClassVar[int]
     RETURN_WINDOW_DAYS_FIELD_NUMBER: _ClassVar[int]
     STORE_ID_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     lines: _containers.RepeatedCompositeFieldContainer[OrderLine]
     discount_minor: int
@@ -195,7 +204,8 @@ class OrderPlaced(_message.Message):
     promotion: str
     return_window_days: int
     store_id: str
-    def __init__(self, order_id: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[OrderLine, _Mapping]]] = ..., discount_minor: _Optional[int] = ..., coupon_hash: _Optional[str] = ..., tender: _Optional[_Union[_common_pb2.Tender, str]] = ..., gift_card_minor: _Optional[int] = ..., address_hash: _Optional[str] = ..., device_hash: _Optional[str] = ..., ip_hash: _Optional[str] = ..., payment_token_hash: _Optional[str] = ..., promised_delivery_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., promotion: _Optional[str] = ..., return_window_days: _Optional[int] = ..., store_id: _Optional[str] = ...) -> None: ...
+    region: str
+    def __init__(self, order_id: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[OrderLine, _Mapping]]] = ..., discount_minor: _Optional[int] = ..., coupon_hash: _Optional[str] = ..., tender: _Optional[_Union[_common_pb2.Tender, str]] = ..., gift_card_minor: _Optional[int] = ..., address_hash: _Optional[str] = ..., device_hash: _Optional[str] = ..., ip_hash: _Optional[str] = ..., payment_token_hash: _Optional[str] = ..., promised_delivery_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., promotion: _Optional[str] = ..., return_window_days: _Optional[int] = ..., store_id: _Optional[str] = ..., region: _Optional[str] = ...) -> None: ...
 
 class OrderPaid(_message.Message):
     __slots__ = ("order_id", "amount_minor", "tender")
@@ -292,14 +302,16 @@ class ServiceReplied(_message.Message):
     def __init__(self, order_id: _Optional[str] = ..., waited_s: _Optional[int] = ...) -> None: ...
 
 class ReviewPosted(_message.Message):
-    __slots__ = ("sku", "rating", "review")
+    __slots__ = ("sku", "rating", "review", "style")
     SKU_FIELD_NUMBER: _ClassVar[int]
     RATING_FIELD_NUMBER: _ClassVar[int]
     REVIEW_FIELD_NUMBER: _ClassVar[int]
+    STYLE_FIELD_NUMBER: _ClassVar[int]
     sku: str
     rating: int
     review: _common_pb2.Reason
-    def __init__(self, sku: _Optional[str] = ..., rating: _Optional[int] = ..., review: _Optional[_Union[_common_pb2.Reason, _Mapping]] = ...) -> None: ...
+    style: str
+    def __init__(self, sku: _Optional[str] = ..., rating: _Optional[int] = ..., review: _Optional[_Union[_common_pb2.Reason, _Mapping]] = ..., style: _Optional[str] = ...) -> None: ...
 
 class StockShort(_message.Message):
     __slots__ = ("order_id", "sku")
@@ -320,24 +332,32 @@ class OrderShipped(_message.Message):
     def __init__(self, order_id: _Optional[str] = ..., carrier: _Optional[str] = ..., region: _Optional[str] = ...) -> None: ...
 
 class DeliveryDelayed(_message.Message):
-    __slots__ = ("order_id", "promised_delivery_time")
+    __slots__ = ("order_id", "promised_delivery_time", "region", "delay_s")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     PROMISED_DELIVERY_TIME_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
+    DELAY_S_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     promised_delivery_time: _timestamp_pb2.Timestamp
-    def __init__(self, order_id: _Optional[str] = ..., promised_delivery_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    region: str
+    delay_s: int
+    def __init__(self, order_id: _Optional[str] = ..., promised_delivery_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., region: _Optional[str] = ..., delay_s: _Optional[int] = ...) -> None: ...
 
 class OrderDelivered(_message.Message):
-    __slots__ = ("order_id",)
+    __slots__ = ("order_id", "region")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
     order_id: str
-    def __init__(self, order_id: _Optional[str] = ...) -> None: ...
+    region: str
+    def __init__(self, order_id: _Optional[str] = ..., region: _Optional[str] = ...) -> None: ...
 
 class ParcelLost(_message.Message):
-    __slots__ = ("order_id",)
+    __slots__ = ("order_id", "region")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
     order_id: str
-    def __init__(self, order_id: _Optional[str] = ...) -> None: ...
+    region: str
+    def __init__(self, order_id: _Optional[str] = ..., region: _Optional[str] = ...) -> None: ...
 
 class PriceChanged(_message.Message):
     __slots__ = ("sku", "unit_price_minor")
@@ -356,7 +376,7 @@ class CompetitorPriceSeen(_message.Message):
     def __init__(self, sku: _Optional[str] = ..., unit_price_minor: _Optional[int] = ...) -> None: ...
 
 class CancelRequested(_message.Message):
-    __slots__ = ("cancel_id", "order_id", "line_id", "order_time", "delivery_time", "quantity", "unit_price_minor", "return_window_days", "stage", "delay_s", "reason", "order_channel", "unit_cost_minor")
+    __slots__ = ("cancel_id", "order_id", "line_id", "order_time", "delivery_time", "quantity", "unit_price_minor", "return_window_days", "stage", "delay_s", "reason", "order_channel", "unit_cost_minor", "sku", "style", "supplier", "batch", "region", "store_id", "address_hash", "device_hash", "payment_token_hash")
     CANCEL_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     LINE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -370,6 +390,15 @@ class CancelRequested(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     ORDER_CHANNEL_FIELD_NUMBER: _ClassVar[int]
     UNIT_COST_MINOR_FIELD_NUMBER: _ClassVar[int]
+    SKU_FIELD_NUMBER: _ClassVar[int]
+    STYLE_FIELD_NUMBER: _ClassVar[int]
+    SUPPLIER_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
+    STORE_ID_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_HASH_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_HASH_FIELD_NUMBER: _ClassVar[int]
+    PAYMENT_TOKEN_HASH_FIELD_NUMBER: _ClassVar[int]
     cancel_id: str
     order_id: str
     line_id: str
@@ -383,10 +412,19 @@ class CancelRequested(_message.Message):
     reason: _common_pb2.Reason
     order_channel: _common_pb2.Channel
     unit_cost_minor: int
-    def __init__(self, cancel_id: _Optional[str] = ..., order_id: _Optional[str] = ..., line_id: _Optional[str] = ..., order_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delivery_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., quantity: _Optional[int] = ..., unit_price_minor: _Optional[int] = ..., return_window_days: _Optional[int] = ..., stage: _Optional[_Union[_common_pb2.OrderStage, str]] = ..., delay_s: _Optional[int] = ..., reason: _Optional[_Union[_common_pb2.Reason, _Mapping]] = ..., order_channel: _Optional[_Union[_common_pb2.Channel, str]] = ..., unit_cost_minor: _Optional[int] = ...) -> None: ...
+    sku: str
+    style: str
+    supplier: str
+    batch: str
+    region: str
+    store_id: str
+    address_hash: str
+    device_hash: str
+    payment_token_hash: str
+    def __init__(self, cancel_id: _Optional[str] = ..., order_id: _Optional[str] = ..., line_id: _Optional[str] = ..., order_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delivery_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., quantity: _Optional[int] = ..., unit_price_minor: _Optional[int] = ..., return_window_days: _Optional[int] = ..., stage: _Optional[_Union[_common_pb2.OrderStage, str]] = ..., delay_s: _Optional[int] = ..., reason: _Optional[_Union[_common_pb2.Reason, _Mapping]] = ..., order_channel: _Optional[_Union[_common_pb2.Channel, str]] = ..., unit_cost_minor: _Optional[int] = ..., sku: _Optional[str] = ..., style: _Optional[str] = ..., supplier: _Optional[str] = ..., batch: _Optional[str] = ..., region: _Optional[str] = ..., store_id: _Optional[str] = ..., address_hash: _Optional[str] = ..., device_hash: _Optional[str] = ..., payment_token_hash: _Optional[str] = ...) -> None: ...
 
 class OrderCancelled(_message.Message):
-    __slots__ = ("cancel_id", "order_id", "line_id", "sku", "order_time", "delivery_time", "quantity", "unit_price_minor", "return_window_days", "initiator", "stage", "reason", "offer_id", "order_channel")
+    __slots__ = ("cancel_id", "order_id", "line_id", "sku", "order_time", "delivery_time", "quantity", "unit_price_minor", "return_window_days", "initiator", "stage", "reason", "offer_id", "order_channel", "style", "supplier", "batch", "region", "store_id")
     CANCEL_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     LINE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -401,6 +439,11 @@ class OrderCancelled(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     OFFER_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    STYLE_FIELD_NUMBER: _ClassVar[int]
+    SUPPLIER_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
+    STORE_ID_FIELD_NUMBER: _ClassVar[int]
     cancel_id: str
     order_id: str
     line_id: str
@@ -415,7 +458,12 @@ class OrderCancelled(_message.Message):
     reason: _common_pb2.Reason
     offer_id: str
     order_channel: _common_pb2.Channel
-    def __init__(self, cancel_id: _Optional[str] = ..., order_id: _Optional[str] = ..., line_id: _Optional[str] = ..., sku: _Optional[str] = ..., order_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delivery_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., quantity: _Optional[int] = ..., unit_price_minor: _Optional[int] = ..., return_window_days: _Optional[int] = ..., initiator: _Optional[_Union[CancelInitiator, str]] = ..., stage: _Optional[_Union[_common_pb2.OrderStage, str]] = ..., reason: _Optional[_Union[_common_pb2.Reason, _Mapping]] = ..., offer_id: _Optional[str] = ..., order_channel: _Optional[_Union[_common_pb2.Channel, str]] = ...) -> None: ...
+    style: str
+    supplier: str
+    batch: str
+    region: str
+    store_id: str
+    def __init__(self, cancel_id: _Optional[str] = ..., order_id: _Optional[str] = ..., line_id: _Optional[str] = ..., sku: _Optional[str] = ..., order_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delivery_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., quantity: _Optional[int] = ..., unit_price_minor: _Optional[int] = ..., return_window_days: _Optional[int] = ..., initiator: _Optional[_Union[CancelInitiator, str]] = ..., stage: _Optional[_Union[_common_pb2.OrderStage, str]] = ..., reason: _Optional[_Union[_common_pb2.Reason, _Mapping]] = ..., offer_id: _Optional[str] = ..., order_channel: _Optional[_Union[_common_pb2.Channel, str]] = ..., style: _Optional[str] = ..., supplier: _Optional[str] = ..., batch: _Optional[str] = ..., region: _Optional[str] = ..., store_id: _Optional[str] = ...) -> None: ...
 
 class OrderKept(_message.Message):
     __slots__ = ("cancel_id", "order_id", "offer_id", "is_offer_taken")
@@ -442,7 +490,7 @@ class ReturnEvidence(_message.Message):
     def __init__(self, is_photo_checked: _Optional[bool] = ..., is_video_passed: _Optional[bool] = ..., is_tag_on: _Optional[bool] = ..., weight_g: _Optional[int] = ...) -> None: ...
 
 class ReturnRequested(_message.Message):
-    __slots__ = ("return_id", "order_id", "line_id", "sku", "style", "category", "order_channel", "order_time", "delivery_time", "quantity", "unit_price_minor", "return_window_days", "has_receipt", "store_id", "refund_tender", "reason", "evidence", "unit_cost_minor")
+    __slots__ = ("return_id", "order_id", "line_id", "sku", "style", "category", "order_channel", "order_time", "delivery_time", "quantity", "unit_price_minor", "return_window_days", "has_receipt", "store_id", "refund_tender", "reason", "evidence", "unit_cost_minor", "supplier", "batch", "address_hash", "device_hash", "payment_token_hash", "is_occasion_wear", "is_high_resale")
     RETURN_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     LINE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -461,6 +509,13 @@ class ReturnRequested(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     UNIT_COST_MINOR_FIELD_NUMBER: _ClassVar[int]
+    SUPPLIER_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_HASH_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_HASH_FIELD_NUMBER: _ClassVar[int]
+    PAYMENT_TOKEN_HASH_FIELD_NUMBER: _ClassVar[int]
+    IS_OCCASION_WEAR_FIELD_NUMBER: _ClassVar[int]
+    IS_HIGH_RESALE_FIELD_NUMBER: _ClassVar[int]
     return_id: str
     order_id: str
     line_id: str
@@ -479,7 +534,14 @@ class ReturnRequested(_message.Message):
     reason: _common_pb2.Reason
     evidence: ReturnEvidence
     unit_cost_minor: int
-    def __init__(self, return_id: _Optional[str] = ..., order_id: _Optional[str] = ..., line_id: _Optional[str] = ..., sku: _Optional[str] = ..., style: _Optional[str] = ..., category: _Optional[str] = ..., order_channel: _Optional[_Union[_common_pb2.Channel, str]] = ..., order_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delivery_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., quantity: _Optional[int] = ..., unit_price_minor: _Optional[int] = ..., return_window_days: _Optional[int] = ..., has_receipt: _Optional[bool] = ..., store_id: _Optional[str] = ..., refund_tender: _Optional[_Union[_common_pb2.Tender, str]] = ..., reason: _Optional[_Union[_common_pb2.Reason, _Mapping]] = ..., evidence: _Optional[_Union[ReturnEvidence, _Mapping]] = ..., unit_cost_minor: _Optional[int] = ...) -> None: ...
+    supplier: str
+    batch: str
+    address_hash: str
+    device_hash: str
+    payment_token_hash: str
+    is_occasion_wear: bool
+    is_high_resale: bool
+    def __init__(self, return_id: _Optional[str] = ..., order_id: _Optional[str] = ..., line_id: _Optional[str] = ..., sku: _Optional[str] = ..., style: _Optional[str] = ..., category: _Optional[str] = ..., order_channel: _Optional[_Union[_common_pb2.Channel, str]] = ..., order_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delivery_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., quantity: _Optional[int] = ..., unit_price_minor: _Optional[int] = ..., return_window_days: _Optional[int] = ..., has_receipt: _Optional[bool] = ..., store_id: _Optional[str] = ..., refund_tender: _Optional[_Union[_common_pb2.Tender, str]] = ..., reason: _Optional[_Union[_common_pb2.Reason, _Mapping]] = ..., evidence: _Optional[_Union[ReturnEvidence, _Mapping]] = ..., unit_cost_minor: _Optional[int] = ..., supplier: _Optional[str] = ..., batch: _Optional[str] = ..., address_hash: _Optional[str] = ..., device_hash: _Optional[str] = ..., payment_token_hash: _Optional[str] = ..., is_occasion_wear: _Optional[bool] = ..., is_high_resale: _Optional[bool] = ...) -> None: ...
 
 class ReturnReceived(_message.Message):
     __slots__ = ("return_id", "weight_g")
@@ -490,16 +552,24 @@ class ReturnReceived(_message.Message):
     def __init__(self, return_id: _Optional[str] = ..., weight_g: _Optional[int] = ...) -> None: ...
 
 class ReturnInspected(_message.Message):
-    __slots__ = ("return_id", "condition", "is_wrong_item", "is_empty_box")
+    __slots__ = ("return_id", "condition", "is_wrong_item", "is_empty_box", "sku", "style", "supplier", "batch")
     RETURN_ID_FIELD_NUMBER: _ClassVar[int]
     CONDITION_FIELD_NUMBER: _ClassVar[int]
     IS_WRONG_ITEM_FIELD_NUMBER: _ClassVar[int]
     IS_EMPTY_BOX_FIELD_NUMBER: _ClassVar[int]
+    SKU_FIELD_NUMBER: _ClassVar[int]
+    STYLE_FIELD_NUMBER: _ClassVar[int]
+    SUPPLIER_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
     return_id: str
     condition: Condition
     is_wrong_item: bool
     is_empty_box: bool
-    def __init__(self, return_id: _Optional[str] = ..., condition: _Optional[_Union[Condition, str]] = ..., is_wrong_item: _Optional[bool] = ..., is_empty_box: _Optional[bool] = ...) -> None: ...
+    sku: str
+    style: str
+    supplier: str
+    batch: str
+    def __init__(self, return_id: _Optional[str] = ..., condition: _Optional[_Union[Condition, str]] = ..., is_wrong_item: _Optional[bool] = ..., is_empty_box: _Optional[bool] = ..., sku: _Optional[str] = ..., style: _Optional[str] = ..., supplier: _Optional[str] = ..., batch: _Optional[str] = ...) -> None: ...
 
 class RefundIssued(_message.Message):
     __slots__ = ("return_id", "order_id", "amount_minor", "tender")
@@ -522,16 +592,24 @@ class ItemExchanged(_message.Message):
     def __init__(self, return_id: _Optional[str] = ..., sku: _Optional[str] = ...) -> None: ...
 
 class LabelSet(_message.Message):
-    __slots__ = ("case_event_id", "label", "effective_time", "is_reversal")
+    __slots__ = ("case_event_id", "label", "effective_time", "is_reversal", "address_hash", "device_hash", "payment_token_hash", "store_id")
     CASE_EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_TIME_FIELD_NUMBER: _ClassVar[int]
     IS_REVERSAL_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_HASH_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_HASH_FIELD_NUMBER: _ClassVar[int]
+    PAYMENT_TOKEN_HASH_FIELD_NUMBER: _ClassVar[int]
+    STORE_ID_FIELD_NUMBER: _ClassVar[int]
     case_event_id: str
     label: LabelKind
     effective_time: _timestamp_pb2.Timestamp
     is_reversal: bool
-    def __init__(self, case_event_id: _Optional[str] = ..., label: _Optional[_Union[LabelKind, str]] = ..., effective_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_reversal: _Optional[bool] = ...) -> None: ...
+    address_hash: str
+    device_hash: str
+    payment_token_hash: str
+    store_id: str
+    def __init__(self, case_event_id: _Optional[str] = ..., label: _Optional[_Union[LabelKind, str]] = ..., effective_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_reversal: _Optional[bool] = ..., address_hash: _Optional[str] = ..., device_hash: _Optional[str] = ..., payment_token_hash: _Optional[str] = ..., store_id: _Optional[str] = ...) -> None: ...
 
 class OfferMade(_message.Message):
     __slots__ = ("offer_id", "case_event_id", "gesture", "cost_minor", "propensity")
