@@ -12,6 +12,10 @@ from training.simulation.randomness import KeyedRandom, accumulate_weights
 from training.simulation.seasons import Seasons
 
 SIZES: Final = ("XS", "S", "M", "L", "XL", "XXL")
+_STYLES_PER_SUPPLIER: Final = 12
+_LOT_DAYS: Final = 45
+_OCCASION: Final = 0.9
+_HIGH_RESALE: Final = 0.7
 _COLOURS: Final = ("black", "white", "red", "navy", "green", "beige", "grey", "pink")
 
 
@@ -43,6 +47,16 @@ class Category:
     weight_g: int
     item_zh: str
     item_en: str
+
+    @property
+    def is_occasion_wear(self) -> bool:
+        """Whether it is bought for one occasion, as the shop marks its goods."""
+        return self.festive >= _OCCASION
+
+    @property
+    def is_high_resale(self) -> bool:
+        """Whether it turns into money easily, as the shop marks its goods."""
+        return self.resale >= _HIGH_RESALE
 
 
 CATEGORIES: Final = (
@@ -80,6 +94,7 @@ class Style(NamedTuple):
     Attributes:
         place: Place in the catalogue.
         style_id: As written into events.
+        supplier_id: Who makes it.
         category: Its category.
         list_price_minor: Price of one unit before any discount.
         unit_cost_minor: Purchase cost of one unit.
@@ -96,6 +111,7 @@ class Style(NamedTuple):
 
     place: int
     style_id: str
+    supplier_id: str
     category: Category
     list_price_minor: int
     unit_cost_minor: int
@@ -116,6 +132,17 @@ class Style(NamedTuple):
     def has_size_fault(self) -> bool:
         """Return whether its size chart misleads an average buyer."""
         return abs(self.size_bias) >= 0.9
+
+    def name_batch(self, day: int) -> str:
+        """Return the production batch of units sold on that day.
+
+        A new one every some weeks; a bad batch is a batch of its own. Nothing in the
+        id tells which.
+        """
+        for first, after in self.bad_batches:
+            if first <= day < after:
+                return f"{self.style_id}-{first:04d}"
+        return f"{self.style_id}-{day // _LOT_DAYS * _LOT_DAYS:04d}"
 
     def is_bad_batch(self, day: int) -> bool:
         """Return whether units sold on that day come from its bad batch."""
@@ -216,6 +243,7 @@ def _draw_style(config: SimulationConfig, index: int) -> Style:
     return Style(
         place=index,
         style_id=f"st{draws.token('id')[:8]}",
+        supplier_id=_name_supplier(draws, config.n_styles),
         category=category,
         list_price_minor=list_price,
         unit_cost_minor=round(list_price * (1.0 - margin)),
@@ -229,6 +257,11 @@ def _draw_style(config: SimulationConfig, index: int) -> Style:
         rival_spans=_draw_spans(draws, "rival", config.days, 0.35, 20),
         rival_factor=0.75 + 0.18 * draws.uniform("rival-factor"),
     )
+
+
+def _name_supplier(draws: KeyedRandom, n_styles: int) -> str:
+    number = draws.integer("supplier", max(n_styles // _STYLES_PER_SUPPLIER, 1))
+    return f"su{KeyedRandom(draws.seed, f'supplier{number}').token('id')[:8]}"
 
 
 def _draw_spans(

@@ -9,7 +9,8 @@ from training.simulation.agent import Agent
 from training.simulation.cancelling import Click, Offer, Outcome, choose_offer, decide_outcome
 from training.simulation.checking import plan_click_labels
 from training.simulation.config import US_PER_HOUR, US_PER_MINUTE, US_PER_S
-from training.simulation.ordering import Order
+from training.simulation.logistics import REGIONS
+from training.simulation.ordering import Order, name_product
 from training.simulation.patterns import Driver, LookAlike, Pattern
 from training.simulation.randomness import KeyedRandom
 from training.simulation.stage import Stage
@@ -79,6 +80,12 @@ class ClickStory:
             delay_s=click.delay_s,
             reason=structs.Reason(code=click.code, text=text or None),
             order_channel=order.channel,
+            region=REGIONS[self._agent.profile.region].name,
+            store_id=order.store_id,
+            address_hash=order.party.address_hash,
+            device_hash=order.party.device_hash,
+            payment_token_hash=order.party.payment_token_hash,
+            **name_product(order),
         )
         return self._tell("cancel_requested", click.time_us, requested)
 
@@ -116,6 +123,9 @@ class ClickStory:
             reason=structs.Reason(code=click.code),
             offer_id=offer_id,
             order_channel=order.channel,
+            region=REGIONS[self._agent.profile.region].name,
+            store_id=order.store_id,
+            **name_product(order),
         )
         self._tell("order_cancelled", end_us, cancelled)
         if click.stage != "ORDER_STAGE_UNPAID" and not order.is_paid_later:
@@ -152,5 +162,8 @@ class ClickStory:
                 label=label.kind,
                 effective_time=click.time_us,
                 is_reversal=label.is_reversal,
+                address_hash=self._order.party.address_hash,
+                device_hash=self._order.party.device_hash,
+                payment_token_hash=self._order.party.payment_token_hash,
             )
             self._tell("label_set", label.time_us, payload, step)

@@ -16,7 +16,7 @@ from training.simulation.logistics import (
     plan_fulfilment,
     plan_payment,
 )
-from training.simulation.ordering import STORE, Order
+from training.simulation.ordering import STORE, Order, name_product
 from training.simulation.patterns import LookAlike
 from training.simulation.randomness import KeyedRandom
 from training.simulation.returning import find_intent
@@ -79,15 +79,7 @@ class OrderStory:
                 self._agent.store_goods.append(good)
 
     def _tell_placed(self, promise_us: int | None) -> None:
-        order, profile, draws = self._order, self._agent.profile, self._draws
-        home = KeyedRandom(draws.seed, profile.home)
-        own = self._agent.draws
-        shares = profile.is_ring or profile.is_household
-        device = home if shares and draws.is_hit("home-device", 0.5) else own
-        payer = home if shares and draws.is_hit("home-payer", 0.35) else own
-        address = draws if draws.is_hit("other-address", 0.05) else home
-        ip = home if draws.is_hit("home-ip", 0.6) else draws
-        is_store = bool(order.store_id)
+        order, profile, party = self._order, self._agent.profile, self._order.party
         placed = structs.OrderPlaced(
             order_id=order.order_id,
             lines=[
@@ -102,6 +94,10 @@ class OrderStory:
                     unit_price_minor=line.quote.unit_price_minor,
                     unit_cost_minor=line.style.unit_cost_minor,
                     unit_discount_minor=line.quote.unit_discount_minor,
+                    supplier=line.style.supplier_id,
+                    batch=line.style.name_batch(order.day),
+                    is_occasion_wear=line.style.category.is_occasion_wear,
+                    is_high_resale=line.style.category.is_high_resale,
                 )
                 for line in order.lines
             ],
@@ -109,14 +105,15 @@ class OrderStory:
             coupon_hash=order.coupon_hash,
             tender=order.tender,
             gift_card_minor=order.gift_card_minor,
-            address_hash="" if is_store else address.token("address")[:16],
-            device_hash="" if is_store else device.token("device")[:16],
-            ip_hash="" if is_store else ip.token("ip")[:16],
-            payment_token_hash=payer.token("payment")[:16],
+            address_hash=party.address_hash,
+            device_hash=party.device_hash,
+            ip_hash=party.ip_hash,
+            payment_token_hash=party.payment_token_hash,
             promised_delivery_time=promise_us,
             promotion=order.promotion,
             return_window_days=self._stage.world.config.return_window_days,
             store_id=order.store_id,
+            region="" if order.store_id else REGIONS[profile.region].name,
         )
         event_id = self._tell("order_placed", order.time_us, placed)
         intent = find_intent(order)
@@ -211,6 +208,8 @@ class OrderStory:
             initiator=f"CANCEL_INITIATOR_{initiator}",
             stage=stage,
             order_channel=order.channel,
+            region=REGIONS[self._agent.profile.region].name,
+            **name_product(order),
         )
         self._tell("order_cancelled", time_us, cancelled)
         return time_us
@@ -221,8 +220,8 @@ class OrderStory:
         if way.short_us and not way.retailer_cancel_us and way.short_us < end_us:
             self._tell_short(way)
         self._tell_service(way, end_us)
+        region = REGIONS[self._agent.profile.region]
         if way.shipped_us < end_us:
-            region = REGIONS[self._agent.profile.region]
             shipped = structs.OrderShipped(
                 order_id=order.order_id, carrier=region.carrier, region=region.name
             )
@@ -230,28 +229,38 @@ class OrderStory:
         for step, slip in enumerate(way.slips):
             if slip.time_us < end_us:
                 delayed = structs.DeliveryDelayed(
-                    order_id=order.order_id, promised_delivery_time=slip.promise_us
+                    order_id=order.order_id,
+                    promised_delivery_time=slip.promise_us,
+                    region=region.name,
+                    delay_s=slip.delay_us // US_PER_S,
                 )
                 self._tell("delivery_delayed", slip.time_us, delayed, step)
         arrival_us = way.delivered_us or way.lost_us
         if arrival_us >= end_us:
             return None
         if not way.delivered_us:
-            self._tell("parcel_lost", way.lost_us, structs.ParcelLost(order_id=order.order_id))
+            lost = structs.ParcelLost(order_id=order.order_id, region=region.name)
+            self._tell("parcel_lost", way.lost_us, lost)
             refund = structs.RefundIssued(
                 order_id=order.order_id, amount_minor=order.value_minor, tender=order.tender
             )
             self._tell("refund_issued", way.lost_us + US_PER_DAY, refund)
             return None
-        self._tell(
-            "order_delivered", way.delivered_us, structs.OrderDelivered(order_id=order.order_id)
-        )
+        delivered = structs.OrderDelivered(order_id=order.order_id, region=region.name)
+        self._tell("order_delivered", way.delivered_us, delivered)
         if order.is_paid_later and draws.is_hit("paid-at-door", 0.97):
             paid = structs.OrderPaid(
                 order_id=order.order_id, amount_minor=order.value_minor, tender=order.tender
             )
             self._tell("order_paid", way.delivered_us + US_PER_MINUTE, paid)
         return way.delivered_us, way.delivered_us - way.promise_us
+
+    def _draw_mood(self, way: Fulfilment) -> int | None:
+        """Return the mood of a message, -100 to 100; None: nobody judged it. Delays annoy."""
+        if not self._draws.is_hit("mood-judged", 0.8):
+            return None
+        mood = (-35.0 if way.slips else 5.0) + 30.0 * self._draws.normal("mood")
+        return min(max(round(mood), -100), 100)
 
     def _tell_service(self, way: Fulfilment, end_us: int) -> None:
         """Tell a question to customer service and its answer; delays make people ask."""
@@ -270,7 +279,8 @@ class OrderStory:
             is_later=world.is_later(asked_us),
         )  # fmt: skip
         message = structs.ServiceMessage(
-            order_id=order.order_id, message=structs.Reason(code=code, text=text or None)
+            order_id=order.order_id,
+            message=structs.Reason(code=code, text=text or None, sentiment=self._draw_mood(way)),
         )
         self._tell("service_message", asked_us, message)
         replied = structs.ServiceReplied(order_id=order.order_id, waited_s=waited_s)

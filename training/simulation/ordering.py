@@ -58,6 +58,22 @@ class Line(NamedTuple):
         return self.style.make_sku(self.size, self.colour)
 
 
+class Party(NamedTuple):
+    """Who stands behind an order, as the shop sees it: hashes; empty in a store, but payment.
+
+    Attributes:
+        address_hash: Delivery address.
+        device_hash: Device.
+        ip_hash: IP address.
+        payment_token_hash: Payment instrument.
+    """
+
+    address_hash: str
+    device_hash: str
+    ip_hash: str
+    payment_token_hash: str
+
+
 class Order(NamedTuple):
     """A planned order.
 
@@ -69,6 +85,7 @@ class Order(NamedTuple):
         channel: Where.
         store_id: Store. Empty: online.
         customer_id: Empty for a store purchase without member card.
+        party: Devices and addresses behind it.
         lines: What.
         discount_minor: Coupon value.
         coupon_hash: Empty: none.
@@ -87,6 +104,7 @@ class Order(NamedTuple):
     channel: str
     store_id: str
     customer_id: str
+    party: Party
     lines: tuple[Line, ...]
     discount_minor: int
     coupon_hash: str
@@ -112,6 +130,20 @@ class Order(NamedTuple):
     def is_paid_later(self) -> bool:
         """Whether nothing is paid before delivery."""
         return self.tender == "TENDER_CASH_ON_DELIVERY"
+
+
+def name_product(order: Order) -> dict[str, str]:
+    """Return the product fields of an event that is about the whole order: its dearest line's.
+
+    An order of one line is about that line; of several, the shop names what weighs most.
+    """
+    dearest = max(order.lines, key=lambda line: line.quantity * line.quote.unit_price_minor)
+    return {
+        "sku": dearest.sku,
+        "style": dearest.style.style_id,
+        "supplier": dearest.style.supplier_id,
+        "batch": dearest.style.name_batch(order.day),
+    }
 
 
 def plan_order(world: World, agent: Agent, draws: KeyedRandom, session_us: int) -> Order:
@@ -146,6 +178,7 @@ def plan_order(world: World, agent: Agent, draws: KeyedRandom, session_us: int) 
         channel=STORE if is_store else _choose_channel(draws, profile),
         store_id=world.name_store(profile.region, draws.uniform("store")) if is_store else "",
         customer_id=_identify(draws, profile, is_store=is_store),
+        party=_name_party(agent, draws, is_store=is_store),
         lines=lines,
         discount_minor=discount,
         coupon_hash=_name_coupon(draws, day) if has_coupon else "",
@@ -166,6 +199,26 @@ def _identify(draws: KeyedRandom, profile: Profile, *, is_store: bool) -> str:
     if is_store and not draws.is_hit("member-card", profile.shows_member_card):
         return ""
     return profile.customer_id
+
+
+def _name_party(agent: Agent, draws: KeyedRandom, *, is_store: bool) -> Party:
+    """Return what the shop sees of who orders; households and rings share some of it."""
+    profile = agent.profile
+    home = KeyedRandom(draws.seed, profile.home)
+    shares = profile.is_ring or profile.is_household
+    payer = home if shares and draws.is_hit("home-payer", 0.35) else agent.draws
+    payment_token = payer.token("payment")[:16]
+    if is_store:
+        return Party("", "", "", payment_token)
+    device = home if shares and draws.is_hit("home-device", 0.5) else agent.draws
+    address = draws if draws.is_hit("other-address", 0.05) else home
+    ip = home if draws.is_hit("home-ip", 0.6) else draws
+    return Party(
+        address_hash=address.token("address")[:16],
+        device_hash=device.token("device")[:16],
+        ip_hash=ip.token("ip")[:16],
+        payment_token_hash=payment_token,
+    )
 
 
 def _draw_cart_age_us(draws: KeyedRandom, profile: Profile) -> int:

@@ -84,6 +84,13 @@ class ReturnStory:
                 weight_g=evidence.weight_g,
             ),
             unit_cost_minor=plan.style.unit_cost_minor,
+            supplier=plan.style.supplier_id if order else "",
+            batch=plan.style.name_batch(order.day) if order else "",
+            address_hash=order.party.address_hash if order else "",
+            device_hash=order.party.device_hash if order else "",
+            payment_token_hash=order.party.payment_token_hash if order else "",
+            is_occasion_wear=plan.style.category.is_occasion_wear,
+            is_high_resale=plan.style.category.is_high_resale,
         )
         return self._tell("return_requested", plan.time_us, requested)
 
@@ -105,11 +112,16 @@ class ReturnStory:
         return seen_us
 
     def _tell_inspection(self, seen_us: int, inspection: Inspection) -> None:
+        plan, order = self._plan, self._plan.order
         inspected = structs.ReturnInspected(
             return_id=self._return_id,
             condition=inspection.condition,
             is_wrong_item=inspection.is_wrong_item,
             is_empty_box=inspection.is_empty_box,
+            sku=plan.sku,
+            style=plan.style.style_id,
+            supplier=plan.style.supplier_id if order else "",
+            batch=plan.style.name_batch(order.day) if order else "",
         )
         self._tell("return_inspected", seen_us, inspected)
 
@@ -154,6 +166,10 @@ class ReturnStory:
                 label=label.kind,
                 effective_time=plan.time_us,
                 is_reversal=label.is_reversal,
+                address_hash=plan.order.party.address_hash if plan.order else "",
+                device_hash=plan.order.party.device_hash if plan.order else "",
+                payment_token_hash=plan.order.party.payment_token_hash if plan.order else "",
+                store_id=plan.store_id,
             )
             self._tell("label_set", label.time_us, payload, step)
             if label.kind == CONFIRMED and not label.is_reversal:
