@@ -48,7 +48,7 @@ def _find_cache_folder() -> Path:
     """
     package = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in sorted(package.glob("*.py")):
+    for path in sorted(package.rglob("*.py")):
         digest.update(path.read_bytes())
     name = f"kernels-{digest.hexdigest()[:12]}"
     for parent in (package / "__pycache__", Path.home() / ".cache" / "hemostat"):
@@ -67,6 +67,11 @@ if IS_JIT_ON and not os.environ.get("NUMBA_CACHE_DIR"):
 void = numba.void
 int64 = numba.int64
 int8_1d = numba.types.Array(numba.int8, 1, "C")
+uint8_1d = numba.types.Array(numba.uint8, 1, "C")
+uint8_1d_readonly = numba.types.Array(numba.uint8, 1, "C", readonly=True)
+uint8_2d = numba.types.Array(numba.uint8, 2, "C")
+int8_2d = numba.types.Array(numba.int8, 2, "C")
+bool_2d = numba.types.Array(numba.boolean, 2, "C")
 int64_1d = numba.types.Array(numba.int64, 1, "C")
 int64_2d = numba.types.Array(numba.int64, 2, "C")
 float32_2d = numba.types.Array(numba.float32, 2, "C")

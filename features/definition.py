@@ -3,69 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 
-from features.record import DAILY_HOP_US, DAY_US, WEEKLY_HOP_US
 from features.request_rows import Call
 
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
+WEEK_US = 7 * DAY_US
 
-class Aggregation(IntEnum):
-    """How a column is computed; `features.vector` has one branch per member."""
-
-    CUSTOMER_STATE = 1
-    SUM = 2
-    """Counter `operands[0]` over the window."""
-    RATIO = 3
-    """Counter `operands[0]` over counter `operands[1]`; missing if the latter is 0."""
-    NET_VALUE = 4
-    """Ordered minus returned minus cancelled value over the window."""
-    DAYS_SINCE_FIRST_ORDER = 5
-    DAYS_SINCE_LAST_ORDER = 6
-    DAYS_SINCE_LAST_RETURN = 7
-    HOLD_LAST = 8
-    HOLD_MEAN = 9
-    HOLD_STD = 10
-    HOLD_LATE_SHARE = 11
-    HOLD_MEAN_LIFETIME = 12
-    CROSS_CHANNEL_SHARE = 13
-    SIMILARITY_SELF = 14
-    REASON_CODE_TOP_SHARE = 15
-    ORDER_CHANNEL_COUNT = 16
-    RETURN_CHANNEL_COUNT = 17
-    SIMILARITY_REQUEST_MEAN = 18
-    SIMILARITY_REQUEST_MAX = 19
-    REASON_CODE_REQUEST_SHARE = 20
-    IS_CHANNEL_KNOWN = 21
-    VALUE_TO_ORDER_MEAN = 22
-    # From here on: the request alone.
-    REQUEST_VALUE = 40
-    REQUEST_QUANTITY = 41
-    REQUEST_UNIT_PRICE = 42
-    REQUEST_LINE_COUNT = 43
-    REQUEST_MULTI_VARIANT_SHARE = 44
-    REQUEST_ORDER_SHARE = 45
-    REQUEST_DISCOUNT_SHARE = 46
-    REQUEST_GIFT_CARD_SHARE = 47
-    REQUEST_PROMISED_LEAD = 48
-    REQUEST_HOUR = 49
-    REQUEST_WEEKDAY = 50
-    REQUEST_CHANNEL = 51
-    REQUEST_ORDER_CHANNEL = 52
-    REQUEST_IS_CROSS_CHANNEL = 53
-    REQUEST_TENDER = 54
-    REQUEST_REASON_CODE = 55
-    REQUEST_HAS_REASON_TEXT = 56
-    REQUEST_STAGE = 57
-    REQUEST_DELAY = 58
-    REQUEST_ORDER_AGE = 59
-    REQUEST_HOLD = 60
-    REQUEST_WINDOW_SHARE = 61
-    REQUEST_HAS_RECEIPT = 62
-    REQUEST_HAS_ORDER = 63
-    REQUEST_IS_TAG_ON = 64
-    REQUEST_IS_PHOTO_CHECKED = 65
-    REQUEST_IS_VIDEO_PASSED = 66
-    REQUEST_IS_GIFT_CARD = 67
+# Buckets that the longest window on a grid can touch (window / hop, rounded up,
+# plus the two partial ends); a clock may run up to 5 minutes ahead.
+N_HOURLY = 26
+N_DAILY = 32
+N_WEEKLY = 56
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +23,7 @@ class Window:
 
     Attributes:
         name: As in feature names, e.g. `30d`.
-        length_us: W; 0 for the customer's whole life.
+        length_us: W; 0 for the entity's whole life.
         hop_us: The grid on which the window's start stands.
     """
 
@@ -84,12 +33,15 @@ class Window:
 
 
 WINDOWS = (
-    Window("7d", 7 * DAY_US, DAILY_HOP_US),
-    Window("30d", 30 * DAY_US, DAILY_HOP_US),
-    Window("90d", 90 * DAY_US, WEEKLY_HOP_US),
-    Window("365d", 365 * DAY_US, WEEKLY_HOP_US),
+    Window("1h", HOUR_US, HOUR_US),
+    Window("24h", 24 * HOUR_US, HOUR_US),
+    Window("7d", 7 * DAY_US, DAY_US),
+    Window("30d", 30 * DAY_US, DAY_US),
+    Window("90d", 90 * DAY_US, WEEK_US),
+    Window("365d", 365 * DAY_US, WEEK_US),
 )
 LIFETIME = Window("lifetime", 0, 0)
+ALL_WINDOWS = (*WINDOWS, LIFETIME)
 
 ALL_CALLS = tuple(Call)
 
@@ -100,28 +52,36 @@ class FeatureDefinition:
 
     Attributes:
         name: `<what>_<statistic>_<window>[_<unit>]`.
-        entity: Whose history it is; `request` for what the case itself says.
+        entity: Whose history it is, in lower case as in `features.entities.Entity`;
+            `request` for what the case itself says.
         events: Kinds of event that move it.
-        aggregation: How it is computed.
+        aggregation: How it is computed: `sum` of the operand over the window,
+            `ratio` of the first operand over the second, else a name of its own.
         unit: Unit of its value.
         description: What it is, for people, in English.
         description_zh: The same in Simplified Chinese.
-        operands: Names of record counters, as the aggregation needs.
+        fact: Number of the fact that it shows, among those of its entity
+            (`features.facts`).
+        divisor: Number of the fact by which it is divided; missing unless that
+            is above 0.
+        operands: Names of the counters that it is made of.
         window: Over which time; `None` if that makes no sense.
         calls: For which calls it is computed; missing (NaN) elsewhere.
-        default: Value for a known customer to whom nothing of it happened:
-            `0` or `missing`. For a new customer, a guest or a store that is down
-            every history feature is missing.
+        default: Value if the entity's history is known but nothing of it ever
+            happened: `0` or `missing`. For a new customer, a guest, an entity that
+            the case does not name or a store that is down it is always missing.
         owner: Who answers questions about it.
     """
 
     name: str
     entity: str
     events: tuple[str, ...]
-    aggregation: Aggregation
+    aggregation: str
     unit: str
     description: str
     description_zh: str
+    fact: int
+    divisor: int | None = None
     operands: tuple[str, ...] = ()
     window: Window | None = None
     calls: tuple[Call, ...] = ALL_CALLS

@@ -1,0 +1,427 @@
+"""The stored form of records: the same words, with all that says nothing left out.
+
+Records of all layouts are rows of 8-byte words, most of them zero: an entity is
+active in few of the buckets that its record could keep. The stored form is
+
+    schema version (1 byte), layout (1 byte)
+    one bit per block of 64 words: is any of them not zero?
+    per such block:
+        one bit per group of 8 words, then per such group one bit per word
+        per word that is not zero, 4 bits: its length in bytes, 0: as the word before it,
+            8 + n: the word before it less a number of n bytes (times in a ring)
+        the words' bytes, little endian, without leading zeros
+
+Equal records give equal bytes. What is stored is the largest part of the cost of
+an event, so bytes matter more here than the arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from features.compiled import (
+    compiled,
+    inlined,
+    int64,
+    int64_1d,
+    uint8_1d,
+    uint8_1d_readonly,
+    uint64_2d,
+    void,
+)
+from features.entities import Layout
+from features.errors import SchemaMismatchError
+
+SCHEMA_VERSION = 3
+"""Of all layouts; raised when a stored record means something else than before."""
+
+BLOCK_WORDS = 64
+SLACK = 8  # A word is written and read as 8 bytes, whatever its length.
+_CHUNK = 512  # Records packed at a time: bounds the scratch, which has room for the worst.
+
+_U0 = np.uint64(0)
+_U8 = np.uint64(8)
+_BYTE = np.uint64(0xFF)
+
+
+@dataclass(frozen=True, slots=True)
+class PackedRecords:
+    """Stored forms that stand end to end; a zero-length one is missing.
+
+    Attributes:
+        buffer: Shape `(n_bytes,)`, uint8, C order.
+        ends: Shape `(n,)`, int64, ascending: where each stored form ends.
+    """
+
+    buffer: npt.NDArray[np.uint8]
+    ends: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @property
+    def starts(self) -> npt.NDArray[np.int64]:
+        """Where each stored form begins, shape `(n,)`."""
+        starts = np.zeros(len(self.ends), np.int64)
+        starts[1:] = self.ends[:-1]
+        return starts
+
+    @property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """Bytes of each stored form, shape `(n,)`; 0: missing."""
+        return self.ends - self.starts
+
+    def get_blob(self, place: int) -> bytes:
+        """Return one stored form; empty bytes if it is missing."""
+        start = int(self.ends[place - 1]) if place else 0
+        return self.buffer[start : int(self.ends[place])].tobytes()
+
+    def to_blobs(self) -> list[bytes]:
+        """Return all stored forms; empty bytes where missing."""
+        whole, start, blobs = self.buffer.tobytes(), 0, []
+        for end in self.ends.tolist():
+            blobs.append(whole[start:end])
+            start = end
+        return blobs
+
+    @classmethod
+    def from_blobs(cls, blobs: Sequence[bytes | None]) -> PackedRecords:
+        """Return stored forms as a store reads them; `None` and empty bytes are missing."""
+        # Lists until the end: a request has eleven records, not thousands.
+        ends = list(accumulate(len(blob) if blob else 0 for blob in blobs))
+        whole = b"".join([blob for blob in blobs if blob])
+        return cls(np.frombuffer(whole, np.uint8), np.array(ends, np.int64))
+
+    def take(self, places: npt.NDArray[np.int64]) -> PackedRecords:
+        """Return the stored forms at some places, in the order of `places`."""
+        sizes, starts = self.sizes[places], self.starts[places]
+        ends = np.cumsum(sizes)
+        # Byte b of the result is byte b - (its form's new start) + (its old start).
+        shift = np.repeat(starts - (ends - sizes), sizes)
+        source = np.arange(len(shift)) + shift
+        return PackedRecords(self.buffer[source], ends.astype(np.int64))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[PackedRecords]) -> PackedRecords:
+        """Return the stored forms of all parts, one part after the other."""
+        if not parts:
+            return cls(np.zeros(0, np.uint8), np.zeros(0, np.int64))
+        bounds = list(accumulate((len(part.buffer) for part in parts), initial=0))
+        ends = [part.ends + start for part, start in zip(parts, bounds[:-1], strict=True)]
+        buffer = np.concatenate([part.buffer for part in parts])
+        return cls(buffer, np.concatenate(ends))
+
+
+def compute_max_size(n_words: int) -> int:
+    """Return the greatest size of a stored record of so many words, in bytes."""
+    n_blocks = -(-n_words // BLOCK_WORDS)
+    return 2 + -(-n_blocks // 8) + n_blocks * (1 + 8 + BLOCK_WORDS // 2 + BLOCK_WORDS * 8)
+
+
+@inlined
+def _measure(word: np.uint64) -> int:
+    """Return the length of a word without leading zero bytes, 0 to 8, without a branch."""
+    return (
+        np.int64(word > _U0)
+        + np.int64(word > np.uint64(0xFF))
+        + np.int64(word > np.uint64(0xFFFF))
+        + np.int64(word > np.uint64(0xFFFFFF))
+        + np.int64(word > np.uint64(0xFFFFFFFF))
+        + np.int64(word > np.uint64(0xFFFFFFFFFF))
+        + np.int64(word > np.uint64(0xFFFFFFFFFFFF))
+        + np.int64(word > np.uint64(0xFFFFFFFFFFFFFF))
+    )
+
+
+@inlined
+def _write_word(out: npt.NDArray[np.uint8], n: int, word: np.uint64) -> None:
+    """Write 8 bytes at `n`; the compiler makes one store of it."""
+    at = np.uint64(n)
+    out[at] = np.uint8(word & _BYTE)
+    out[at + np.uint64(1)] = np.uint8((word >> np.uint64(8)) & _BYTE)
+    out[at + np.uint64(2)] = np.uint8((word >> np.uint64(16)) & _BYTE)
+    out[at + np.uint64(3)] = np.uint8((word >> np.uint64(24)) & _BYTE)
+    out[at + np.uint64(4)] = np.uint8((word >> np.uint64(32)) & _BYTE)
+    out[at + np.uint64(5)] = np.uint8((word >> np.uint64(40)) & _BYTE)
+    out[at + np.uint64(6)] = np.uint8((word >> np.uint64(48)) & _BYTE)
+    out[at + np.uint64(7)] = np.uint8((word >> np.uint64(56)) & _BYTE)
+
+
+@inlined
+def _read_word(data: npt.NDArray[np.uint8], n: int, size: int) -> np.uint64:
+    """Return the little-endian number of `size` bytes (1 to 8) at `n`."""
+    if n + SLACK <= data.shape[0]:
+        at = np.uint64(n)
+        word = (
+            np.uint64(data[at])
+            | np.uint64(data[at + np.uint64(1)]) << np.uint64(8)
+            | np.uint64(data[at + np.uint64(2)]) << np.uint64(16)
+            | np.uint64(data[at + np.uint64(3)]) << np.uint64(24)
+            | np.uint64(data[at + np.uint64(4)]) << np.uint64(32)
+            | np.uint64(data[at + np.uint64(5)]) << np.uint64(40)
+            | np.uint64(data[at + np.uint64(6)]) << np.uint64(48)
+            | np.uint64(data[at + np.uint64(7)]) << np.uint64(56)
+        )
+        return word & (np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - 8 * size))
+    word = _U0
+    for k in range(size):
+        word |= np.uint64(data[n + k]) << np.uint64(8 * k)
+    return word
+
+
+@inlined
+def _write_masks(words: npt.NDArray[np.uint64], first: int, last: int, out: Any, n: int) -> int:
+    """Write the masks of the block `words[first:last]` at `n`; return how many bytes they take.
+
+    0 if all words are zero (nothing is written then).
+    """
+    any_bits = _U0
+    for i in range(first, last):
+        any_bits |= words[i]
+    if any_bits == _U0:
+        return 0
+    groups, size = 0, 1
+    for group in range((last - first + 7) >> 3):
+        mask, start = 0, first + 8 * group
+        for j in range(min(8, last - start)):
+            mask |= np.int64(words[start + j] != _U0) << j
+        if mask != 0:
+            groups |= 1 << group
+            out[n + size] = mask
+            size += 1
+    out[n] = groups
+    return size
+
+
+@inlined
+def _count_bits(byte: int) -> int:
+    count = 0
+    for j in range(8):
+        count += (byte >> j) & 1
+    return count
+
+
+@inlined
+def _pack_block(words: npt.NDArray[np.uint64], first: int, n_masks: int, out: Any, n: int) -> int:
+    """Write lengths and bytes of the words whose masks stand before `n`; return the new end."""
+    groups, masks = np.int64(out[n - n_masks]), n - n_masks + 1
+    n_words = 0
+    for m in range(masks, n):
+        n_words += _count_bits(np.int64(out[m]))
+    code_at, n = n, n + ((n_words + 1) >> 1)
+    is_high = False
+    for group in range(8):
+        if (groups >> group) & 1 == 0:
+            continue
+        mask, start = np.int64(out[masks]), first + 8 * group
+        masks += 1
+        for j in range(8):
+            if (mask >> j) & 1 == 0:
+                continue
+            word = words[start + j]
+            before = words[start + j - 1] if start + j > 0 else _U0
+            size, less = _measure(word), _U0
+            if before >= word:
+                less = before - word
+                size_less = _measure(less)
+                if size_less < size:
+                    code, size, word = size_less + (8 if size_less else 0), size_less, less
+                else:
+                    code = size
+            else:
+                code = size
+            if is_high:
+                out[code_at] |= np.uint8(code << 4)
+                code_at += 1
+            else:
+                out[code_at] = np.uint8(code)
+            is_high = not is_high
+            _write_word(out, n, word)
+            n += size
+    return n
+
+
+@inlined
+def pack_words(words: npt.NDArray[np.uint64], layout: int, out: npt.NDArray[np.uint8], n: int) -> int:
+    """Write the stored form of one record at `out[n]`; return where it ends.
+
+    Args:
+        words: Shape `(n_words,)`: the record's words.
+        layout: Number of its `Layout`.
+        out: With at least `compute_max_size(n_words) + 8` bytes left from `n` on.
+        n: Where to begin.
+    """
+    n_words = words.shape[0]
+    n_blocks = (n_words + BLOCK_WORDS - 1) // BLOCK_WORDS
+    out[n] = SCHEMA_VERSION
+    out[n + 1] = layout
+    top = n + 2
+    n = top + ((n_blocks + 7) >> 3)
+    for k in range(top, n):
+        out[k] = 0
+    for block in range(n_blocks):
+        first = block * BLOCK_WORDS
+        n_masks = _write_masks(words, first, min(first + BLOCK_WORDS, n_words), out, n)
+        if n_masks:
+            out[top + (block >> 3)] |= np.uint8(1 << (block & 7))
+            n = _pack_block(words, first, n_masks, out, n + n_masks)
+    return n
+
+
+@inlined
+def clear_words(words: npt.NDArray[np.uint64]) -> None:
+    """Set all words to zero."""
+    for i in range(words.shape[0]):
+        words[i] = _U0
+
+
+@inlined
+def _unpack_block(
+    data: npt.NDArray[np.uint8], n: int, end: int, words: npt.NDArray[np.uint64], first: int
+) -> int:
+    """Fill one block from its stored form at `n`; return where that ends, -1 if damaged."""
+    if n >= end:
+        return -1
+    groups = np.int64(data[n])
+    masks = n + 1
+    n = masks + _count_bits(groups)
+    if groups == 0 or n > end:
+        return -1
+    n_words = 0
+    for m in range(masks, n):
+        n_words += _count_bits(np.int64(data[m]))
+    code_at, n = n, n + ((n_words + 1) >> 1)
+    if n > end:
+        return -1
+    is_high = False
+    for group in range(8):
+        if (groups >> group) & 1 == 0:
+            continue
+        mask, start = np.int64(data[masks]), first + 8 * group
+        masks += 1
+        for j in range(8):
+            if (mask >> j) & 1 == 0:
+                continue
+            i = start + j
+            code = np.int64(data[code_at] >> 4) if is_high else np.int64(data[code_at] & 15)
+            code_at += np.int64(is_high)
+            is_high = not is_high
+            size = code if code <= 8 else code - 8
+            if i >= words.shape[0] or n + size > end:
+                return -1
+            word = _read_word(data, n, size) if size else _U0
+            if code == 0 or code > 8:
+                if i == 0:
+                    return -1
+                word = words[i - 1] - word
+            words[i] = word
+            n += size
+    return n
+
+
+@inlined
+def unpack_words(
+    data: npt.NDArray[np.uint8], start: int, end: int, layout: int, words: npt.NDArray[np.uint64]
+) -> bool:
+    """Fill a record's words, all zero before, from `data[start:end]`; return whether it is sound."""
+    n_words = words.shape[0]
+    n_blocks = (n_words + BLOCK_WORDS - 1) // BLOCK_WORDS
+    top = start + 2
+    n = top + ((n_blocks + 7) >> 3)
+    if n > end or np.int64(data[start]) != SCHEMA_VERSION or np.int64(data[start + 1]) != layout:
+        return False
+    for block in range(n_blocks):
+        if (np.int64(data[top + (block >> 3)]) >> (block & 7)) & 1:
+            n = _unpack_block(data, n, end, words, block * BLOCK_WORDS)
+            if n < 0:
+                return False
+    return n == end
+
+
+@compiled(void(uint64_2d, int64, uint8_1d, int64_1d))
+def _pack_all(
+    words: npt.NDArray[np.uint64],
+    layout: int,
+    out: npt.NDArray[np.uint8],
+    ends: npt.NDArray[np.int64],
+) -> None:
+    n = 0
+    for number in range(words.shape[0]):
+        n = pack_words(words[number], layout, out, n)
+        ends[number] = n
+
+
+@compiled(int64(uint8_1d_readonly, int64_1d, int64, uint64_2d))
+def _unpack_all(
+    data: npt.NDArray[np.uint8],
+    ends: npt.NDArray[np.int64],
+    layout: int,
+    words: npt.NDArray[np.uint64],
+) -> int:
+    """Unpack into rows of zeros; return the first damaged one's number, or -1."""
+    start = 0
+    for number in range(ends.shape[0]):
+        end = ends[number]
+        if end > start and not unpack_words(data, start, end, layout, words[number]):
+            return number
+        start = end
+    return -1
+
+
+def pack_records(layout: Layout, records: npt.NDArray[Any]) -> PackedRecords:
+    """Return the stored form of each record.
+
+    Args:
+        layout: Theirs.
+        records: Shape `(n,)` of the layout's dtype, C order.
+    """
+    n_words = records.dtype.itemsize // 8
+    words = np.ascontiguousarray(records).view(np.uint64).reshape(len(records), n_words)
+    parts = []
+    for start in range(0, len(records), _CHUNK):
+        chunk = words[start : start + _CHUNK]
+        out = np.empty(len(chunk) * compute_max_size(n_words) + SLACK, np.uint8)
+        ends = np.empty(len(chunk), np.int64)
+        _pack_all(chunk, int(layout), out, ends)
+        parts.append(PackedRecords(out[: ends[-1]].copy(), ends))
+    return PackedRecords.concatenate(parts)
+
+
+def unpack_records(
+    layout: Layout, packed: PackedRecords, dtype: np.dtype[Any]
+) -> npt.NDArray[Any]:
+    """Return the records of stored forms, shape `(n,)`; a missing one gives an empty record.
+
+    Args:
+        layout: Of all of them.
+        packed: Their stored forms.
+        dtype: The layout's.
+
+    Raises:
+        SchemaMismatchError: Some bytes are not a record of this layout and version.
+    """
+    records = np.zeros(len(packed), dtype)
+    words = records.view(np.uint64).reshape(len(packed), dtype.itemsize // 8)
+    damaged = _unpack_all(packed.buffer, packed.ends, int(layout), words)
+    if damaged >= 0:
+        raise explain_damage(packed.get_blob(damaged), layout)
+    return records
+
+
+def explain_damage(blob: bytes, layout: Layout) -> SchemaMismatchError:
+    """Return the error that tells why some bytes are no record of a layout."""
+    is_other = len(blob) >= 2 and (blob[0], blob[1]) != (SCHEMA_VERSION, int(layout))
+    return SchemaMismatchError(
+        "a stored record has another schema" if is_other else "a stored record is damaged",
+        field="record",
+        value=f"version {blob[0] if blob else 0}, layout {blob[1] if len(blob) > 1 else 0}, "
+        f"{len(blob)} bytes",
+        expectation=f"version {SCHEMA_VERSION}, layout {int(layout)} ({layout.name.lower()})",
+        fix="rebuild the store from the event log into a new folder",
+    )
