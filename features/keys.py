@@ -1,20 +1,109 @@
 """Keys: how events, entities and shards are named inside.
 
-A key is a hash of the tenant and the identifier, so two tenants never meet and
-no identifier stands in a record. Event keys have 64 bits (they only need to be
-unique within one shard and the dedup horizon), entity keys 128 bits: with 10^9
+A key is a hash of the tenant's hash and the identifier's hash, so two tenants
+never meet and no identifier stands in a record. Event keys have 64 bits (they
+only need to be unique within the dedup horizon), entity keys 128 bits: with 10^9
 customers the chance of one collision is below 2e-21 (birthday bound), so a read
 never returns another customer's record.
+
+The compiled forms (`mix_*`) take hashes that a decoder has made already; the
+Python forms take strings and give the same.
 """
 
 from __future__ import annotations
 
-import xxhash
+from collections.abc import Sequence
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from features.compiled import compiled, inlined, int64_1d, uint64_2d
+from features.entities import N_ENTITIES, Entity
+from features.hashing import (
+    Hash,
+    hash_bytes,
+    hash_numbered,
+    hash_pair,
+    hash_span,
+    to_bytes_array,
+    uint8_1d_readonly,
+)
 
 N_SHARDS = 16
 ENTITY_KEY_SIZE = 16
 
-_SEPARATOR = "\x1f"
+_ZERO = np.uint64(0)
+_ONE = np.uint64(1)
+_BATCH = int(Entity.BATCH)
+_SUPPLIER = int(Entity.SUPPLIER)
+
+
+@inlined
+def mix_entity_key(tenant_h1: Any, tenant_h2: Any, entity: Any, id_h1: Any, id_h2: Any) -> Any:
+    """Return the halves of an entity's key; a key's bytes are both, little-endian."""
+    return hash_numbered(tenant_h1, tenant_h2, np.uint64(entity), id_h1, id_h2)
+
+
+@inlined
+def mix_batch_id(supplier_h1: Any, supplier_h2: Any, batch_h1: Any, batch_h2: Any) -> Any:
+    """Return what takes the place of a batch's id hash: batches are numbered per supplier."""
+    return hash_pair(supplier_h1, supplier_h2, batch_h1, batch_h2)
+
+
+@inlined
+def mix_event_key(tenant_h1: Any, tenant_h2: Any, event_h1: Any, event_h2: Any) -> Any:
+    """Return an event's key; never 0, which means "no event" in records and requests."""
+    h1, _ = hash_pair(tenant_h1, tenant_h2, event_h1, event_h2)
+    return _ONE if h1 == _ZERO else h1
+
+
+@inlined
+def mix_link(tenant_h1: Any, tenant_h2: Any, id_h1: Any, id_h2: Any) -> Any:
+    """Return the link of an id (order, return, style, store); 0 if and only if the id is empty."""
+    if id_h1 == _ZERO and id_h2 == _ZERO:
+        return _ZERO
+    h1, _ = hash_pair(tenant_h1, tenant_h2, id_h1, id_h2)
+    return _ONE if h1 == _ZERO else h1
+
+
+@compiled(numba.void(uint8_1d_readonly, int64_1d, uint64_2d))
+def _compute_case_keys(names: Any, ends: Any, keys: Any) -> None:
+    """Write both halves of each entity's key; the names are the tenant's, then each entity's."""
+    tenant_h1, tenant_h2 = hash_span(names, 0, ends[0])
+    supplier_h1, supplier_h2 = hash_span(names, ends[_SUPPLIER], ends[_SUPPLIER + 1])
+    for entity in range(N_ENTITIES):
+        h1, h2 = hash_span(names, ends[entity], ends[entity + 1])
+        if entity == _BATCH:
+            h1, h2 = mix_batch_id(supplier_h1, supplier_h2, h1, h2)
+        key_h1, key_h2 = mix_entity_key(tenant_h1, tenant_h2, entity, h1, h2)
+        keys[entity, 0] = key_h1
+        keys[entity, 1] = key_h2
+
+
+def compute_case_keys(tenant: str, ids: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """Return the keys of all entities that a case may name, in one call.
+
+    Args:
+        tenant: The retailer.
+        ids: One per `Entity`, in its order; empty where the case names none (the key
+            there means nothing). The batch is the supplier's at its place.
+
+    Returns:
+        Shape `(N_ENTITIES, 16)`, uint8.
+
+    >>> keys = compute_case_keys("demo", ["c1", "c1", "sku1"] + [""] * 8)
+    >>> keys[2].tobytes() == compute_entity_key("demo", Entity.SKU, "sku1")
+    True
+    """
+    if len(ids) != N_ENTITIES:
+        raise ValueError(f"{len(ids)} ids, expected one per entity: {N_ENTITIES}")
+    names = [name.encode() for name in (tenant, *ids)]
+    ends = np.cumsum([len(name) for name in names], dtype=np.int64)
+    keys = np.empty((N_ENTITIES, 2), np.uint64)
+    _compute_case_keys(to_bytes_array(b"".join(names)), ends, keys)
+    return keys.view(np.uint8)
 
 
 def compute_event_key(tenant: str, event_id: str) -> int:
@@ -25,20 +114,51 @@ def compute_event_key(tenant: str, event_id: str) -> int:
     >>> compute_event_key("demo", "e1") == compute_event_key("other", "e1")
     False
     """
-    # 0 means "no event" in records and requests.
-    return xxhash.xxh3_64_intdigest(f"{tenant}{_SEPARATOR}{event_id}".encode()) or 1
+    return _hash_words(*hash_bytes(tenant.encode()), *hash_bytes(event_id.encode()))[0] or 1
 
 
-def compute_entity_key(tenant: str, entity: str, entity_id: str) -> bytes:
-    """Return the 16-byte store key of an entity, e.g. of a customer.
+def compute_entity_key(tenant: str, entity: Entity, entity_id: str) -> bytes:
+    """Return the 16-byte store key of an entity; of a batch, use `compute_batch_key`.
 
-    >>> len(compute_entity_key("demo", "customer", "c1"))
+    >>> len(compute_entity_key("demo", Entity.CUSTOMER, "c1"))
     16
     """
-    name = f"{tenant}{_SEPARATOR}{entity}{_SEPARATOR}{entity_id}"
-    return xxhash.xxh3_128_digest(name.encode())
+    if entity is Entity.BATCH:
+        raise ValueError("a batch is named by supplier and batch: use compute_batch_key")
+    return _compute_key(tenant, entity, hash_bytes(entity_id.encode()))
+
+
+def compute_batch_key(tenant: str, supplier: str, batch: str) -> bytes:
+    """Return the 16-byte store key of a supplier's production batch; the supplier may be empty."""
+    names = *hash_bytes(supplier.encode()), *hash_bytes(batch.encode())
+    return _compute_key(tenant, Entity.BATCH, _hash_words(*names))
+
+
+def compute_link(tenant: str, name: str) -> int:
+    """Return the 64-bit link of an order, return, style or store id; 0 if it is empty.
+
+    >>> compute_link("demo", "")
+    0
+    """
+    if not name:
+        return 0
+    return _hash_words(*hash_bytes(tenant.encode()), *hash_bytes(name.encode()))[0] or 1
+
+
+def compute_member(customer_key: bytes) -> int:
+    """Return what a customer is in the record of a shared identity: half of their key."""
+    return int.from_bytes(customer_key[:8], "little")
 
 
 def compute_shard(entity_key: bytes) -> int:
     """Return the shard, 0 to 15, that owns an entity key."""
     return entity_key[0] & (N_SHARDS - 1)
+
+
+def _compute_key(tenant: str, entity: Entity, name: Hash) -> bytes:
+    halves = _hash_words(*hash_bytes(tenant.encode()), int(entity), *name)
+    return b"".join(half.to_bytes(8, "little") for half in halves)
+
+
+def _hash_words(*words: int) -> Hash:
+    return hash_bytes(b"".join(word.to_bytes(8, "little") for word in words))

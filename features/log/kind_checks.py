@@ -42,6 +42,7 @@ RANGES: dict[str, tuple[int, int]] = {
     "delay_s": (0, _TEN_YEARS_S),
     "rating": (0, 5),
     "weight_g": (0, 10**9),
+    "sentiment": (-100, 100),
 }
 """Least and greatest value of every integer field, by name."""
 

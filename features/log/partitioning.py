@@ -1,53 +1,68 @@
 """Keys of whole columns: which partition, entity and event a row belongs to.
 
-A customer's id is hashed once per batch, an event's id once per row; both equal
-the scalar functions of `features.keys` (tested).
+They equal the scalar functions of `features.keys` (tested).
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import xxhash
 
-from features.keys import ENTITY_KEY_SIZE
+from features.compiled import compiled, uint64_1d, uint64_2d
+from features.entities import Entity
+from features.hashing import hash_spans
+from features.keys import mix_entity_key, mix_event_key
 
-_SEPARATOR = b"\x1f"
-CUSTOMER = "customer"
-"""Name of the customer entity in entity keys."""
+
+def hash_strings(column: pa.Array) -> npt.NDArray[np.uint64]:
+    """Return (h1, h2) of each string of a column, shape `(n, 2)`; null is as the empty string."""
+    if column.null_count:
+        column = pc.fill_null(column, "")
+    column = column.cast(pa.large_string())
+    out = np.zeros((len(column), 2), np.uint64)
+    if not len(column):
+        return out
+    _, offsets, content = column.buffers()
+    bounds = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
+    strings = np.frombuffer(content or b"", np.uint8)[bounds[0] : bounds[-1]]
+    hash_spans(strings, bounds[1:] - bounds[0], out)
+    return out
+
+
+@compiled(numba.void(uint64_2d, uint64_2d, uint64_1d))
+def _mix_event_keys(tenants: Any, events: Any, keys: Any) -> None:
+    for i in range(len(keys)):
+        keys[i] = mix_event_key(tenants[i, 0], tenants[i, 1], events[i, 0], events[i, 1])
+
+
+@compiled(numba.void(uint64_2d, numba.int64, uint64_2d, uint64_2d))
+def _mix_entity_keys(tenants: Any, entity: int, ids: Any, keys: Any) -> None:
+    for i in range(len(keys)):
+        h1, h2 = mix_entity_key(tenants[i, 0], tenants[i, 1], entity, ids[i, 0], ids[i, 1])
+        keys[i, 0] = h1
+        keys[i, 1] = h2
 
 
 def compute_event_keys(tenants: pa.Array, event_ids: pa.Array) -> npt.NDArray[np.uint64]:
     """Return `keys.compute_event_key` of each row, shape `(n,)`."""
-    names = pc.binary_join_element_wise(
-        tenants.cast(pa.binary()), event_ids.cast(pa.binary()), pa.scalar(_SEPARATOR, pa.binary())
-    )
-    hash_name = xxhash.xxh3_64_intdigest
-    keys = np.fromiter((hash_name(name) for name in names.to_pylist()), np.uint64, len(names))
-    keys[keys == 0] = 1
+    keys = np.empty(len(event_ids), np.uint64)
+    _mix_event_keys(hash_strings(tenants), hash_strings(event_ids), keys)
     return keys
 
 
-def compute_entity_keys(tenants: pa.Array, entity: str, ids: pa.Array) -> npt.NDArray[np.uint8]:
+def compute_entity_keys(tenants: pa.Array, entity: Entity, ids: pa.Array) -> npt.NDArray[np.uint8]:
     """Return `keys.compute_entity_key` of each row, shape `(n, 16)`.
 
     Rows without an id get the key of the empty id; the caller knows better than to use it.
     """
-    if not len(ids):
-        return np.zeros((0, ENTITY_KEY_SIZE), np.uint8)
-    names = pc.binary_join_element_wise(
-        tenants.cast(pa.binary()),
-        pa.scalar(entity.encode(), pa.binary()),
-        ids.cast(pa.binary()),
-        pa.scalar(_SEPARATOR, pa.binary()),
-    ).dictionary_encode()
-    digest = xxhash.xxh3_128_digest
-    joined = b"".join([digest(name) for name in names.dictionary.to_pylist()])
-    unique = np.frombuffer(joined, np.uint8).reshape(-1, ENTITY_KEY_SIZE)
-    keys: npt.NDArray[np.uint8] = unique[names.indices.to_numpy()]
-    return keys
+    keys = np.empty((len(ids), 2), np.uint64)
+    _mix_entity_keys(hash_strings(tenants), int(entity), hash_strings(ids), keys)
+    return keys.view(np.uint8)
 
 
 def compute_partitions(batch: pa.RecordBatch, n_partitions: int) -> npt.NDArray[np.int64]:
@@ -57,7 +72,7 @@ def compute_partitions(batch: pa.RecordBatch, n_partitions: int) -> npt.NDArray[
     the number of partitions. Rows without customer go by the event key's low byte.
     """
     tenants, customers = batch.column("tenant"), batch.column("customer_id")
-    keys = compute_entity_keys(tenants, CUSTOMER, customers)[:, 0].astype(np.int64)
+    keys = compute_entity_keys(tenants, Entity.CUSTOMER, customers)[:, 0].astype(np.int64)
     is_guest = pc.equal(customers, "").to_numpy(zero_copy_only=False)
     if is_guest.any():
         mask = pa.array(is_guest)
