@@ -20,8 +20,8 @@ from features.embedding import EMBEDDER
 from features.errors import InvalidEventError, LogFormatError
 from features.log.assemble import stamp_ingest_time
 from features.log.jsonl import MAX_LINE_BYTES, EventDecoder
-from features.log.manifest import MANIFEST_NAME, LogManifest
-from features.log.schema import FAULT_FIELDS, MALFORMED_COLUMN, MALFORMED_TYPE, SCHEMA_VERSION
+from features.log.manifest import MANIFEST_NAME, SCHEMA_VERSION, LogManifest
+from features.log.schema import FAULT_FIELDS, MALFORMED_COLUMN, MALFORMED_TYPE
 
 _FIRST_BYTES = 4_096
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"

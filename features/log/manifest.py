@@ -1,4 +1,7 @@
-"""The manifest of an event log: `log.json`, written last, so that it marks a whole log."""
+"""The manifest of an event log: `log.json`, written last, so that it marks a whole log.
+
+Needs only the base install: a scorer that publishes reads it, too.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,17 @@ from pathlib import Path
 import msgspec
 
 from features.errors import LogFormatError
-from features.log.schema import SCHEMA_VERSION
+
+SCHEMA_VERSION = 1
+"""Version of the log's layout on disk; a reader refuses any other."""
 
 MANIFEST_NAME = "log.json"
 FORMATS: tuple[str, ...] = ("parquet", "jsonl")
-"""What a log may be stored as; a reader prefers the first that is there."""
+"""What a written log may be stored as; a reader prefers the first that is there."""
+EMBEDDED = "embedded"
+"""Format of a log that grows; see `embedded_log`."""
+ARCHIVE = "archive"
+"""Format of an archive of another log, by day; see `event_archive`."""
 
 
 class LogManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,7 +30,7 @@ class LogManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         incarnation: Names this very sequence of events; progress made on another
             incarnation is worthless. Equal content gives an equal incarnation.
-        schema_version: Layout of the log, `schema.SCHEMA_VERSION`.
+        schema_version: Layout of the log, `SCHEMA_VERSION`.
         n_partitions: How many partitions there are.
         formats: Formats in which the events are stored.
         embedder: Embedder that the writer used for raw texts.

@@ -21,9 +21,6 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 
 from hemostat.v1 import event_pb2
 
-SCHEMA_VERSION = 1
-"""Version of the log's layout on disk; a reader refuses any other."""
-
 NOT_LOGGED = frozenset({"hemostat.v1.Reason.text"})
 """Proto fields without a column: a source may carry them, a log never does."""
 

@@ -28,9 +28,14 @@ from features.errors import ConfigError, InvalidEventError
 from features.log.assemble import build_batch, stamp_ingest_time
 from features.log.conform import conform_batch
 from features.log.jsonl import encode_batch
-from features.log.manifest import FORMATS, LogManifest, partition_path, write_manifest
+from features.log.manifest import (
+    FORMATS,
+    SCHEMA_VERSION,
+    LogManifest,
+    partition_path,
+    write_manifest,
+)
 from features.log.partitioning import compute_partitions
-from features.log.schema import SCHEMA_VERSION
 from features.log.spool import PartitionSpool, iterate_batches
 
 DEFAULT_PARTITIONS = 4
