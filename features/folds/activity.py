@@ -10,7 +10,7 @@ import numpy.typing as npt
 from features.compiled import inlined
 from features.definition import DAY_US, HOUR_US, N_DAILY, N_HOURLY
 from features.fold_rows import FoldFlag, FoldKind
-from features.folds.rings import find_place, make_room
+from features.folds.rings import find_last, find_place, make_room
 from features.folds.tiles import find_tile, open_tiles
 from features.records.activity import (
     LIFETIME_COUNTERS,
@@ -42,7 +42,7 @@ _KIND_COUNTERS: dict[FoldKind, str] = {
 
 def _compile_counters() -> npt.NDArray[np.int64]:
     """Return the counter that each kind moves by one, -1: none or not always."""
-    counters = np.full(int(max(FoldKind)) + 1, -1, np.int64)
+    counters = np.full(256, -1, np.int64)
     for kind, counter in _KIND_COUNTERS.items():
         counters[kind] = LIFETIME_COUNTERS.index(counter)
     return counters
@@ -96,9 +96,10 @@ def _keep_size_chart(record: Any, row: Any) -> None:
     place = find_place(record["size_chart_us"], record["size_chart_key"], time_us, key)
     if place == N_SIZE_CHARTS:
         return
-    make_room(record["size_chart_us"], place)
-    make_room(record["size_chart_key"], place)
-    make_room(record["size_chart_style"], place)
+    last = find_last(record["size_chart_key"], place)
+    make_room(record["size_chart_us"], place, last)
+    make_room(record["size_chart_key"], place, last)
+    make_room(record["size_chart_style"], place, last)
     record["size_chart_us"][place] = time_us
     record["size_chart_key"][place] = key
     record["size_chart_style"][place] = row["style_link"]
@@ -110,9 +111,10 @@ def _keep_sentiment(record: Any, row: Any) -> None:
     place = find_place(record["sentiment_us"], record["sentiment_key"], time_us, key)
     if place == N_SENTIMENTS:
         return
-    make_room(record["sentiment_us"], place)
-    make_room(record["sentiment_key"], place)
-    make_room(record["sentiment"], place)
+    last = find_last(record["sentiment_key"], place)
+    make_room(record["sentiment_us"], place, last)
+    make_room(record["sentiment_key"], place, last)
+    make_room(record["sentiment"], place, last)
     record["sentiment_us"][place] = time_us
     record["sentiment_key"][place] = key
     record["sentiment"][place] = int(row["sentiment"]) + SENTIMENT_OFFSET

@@ -8,7 +8,7 @@ import numpy as np
 
 from features.compiled import inlined
 from features.fold_rows import FoldFlag, FoldKind
-from features.folds.rings import make_room
+from features.folds.rings import find_last, make_room
 from features.records.identity import N_MEMBERS
 
 _ORDER_PLACED = int(FoldKind.ORDER_PLACED)
@@ -32,11 +32,12 @@ def _add_member(record: Any, place: int, member: np.uint64, time_us: int) -> Non
     """Put a new member in its place; the greatest one falls out if all places are taken."""
     if record["member"][N_MEMBERS - 1] != np.uint64(0):
         record["is_saturated"] = 1
-    make_room(record["member"], place)
-    make_room(record["first_us"], place)
-    make_room(record["order_count"], place)
-    make_room(record["return_count"], place)
-    make_room(record["abuse_count"], place)
+    last = find_last(record["member"], place)
+    make_room(record["member"], place, last)
+    make_room(record["first_us"], place, last)
+    make_room(record["order_count"], place, last)
+    make_room(record["return_count"], place, last)
+    make_room(record["abuse_count"], place, last)
     record["member"][place] = member
     record["first_us"][place] = time_us
     record["order_count"][place] = 0

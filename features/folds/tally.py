@@ -11,7 +11,7 @@ from features.compiled import inlined
 from features.definition import DAY_US, HOUR_US, N_DAILY, N_HOURLY, N_WEEKLY, WEEK_US
 from features.entities import N_ENTITIES, Entity
 from features.fold_rows import FoldFlag, FoldKind
-from features.folds.rings import make_room
+from features.folds.rings import find_last, make_room
 from features.folds.tiles import find_tile, open_tiles
 from features.records.tally import COUNTERS, N_PRICES, PRODUCT_COUNTERS, PRODUCTS, STORE_COUNTERS
 from hemostat.v1 import common_pb2, event_pb2
@@ -51,7 +51,7 @@ _REASON_COUNTERS: dict[int, str] = {
 
 def _compile_kinds() -> npt.NDArray[np.int64]:
     """Return the counter that a kind moves, by entity and kind; -1: none."""
-    counters = np.full((N_ENTITIES, int(max(FoldKind)) + 1), -1, np.int64)
+    counters = np.full((N_ENTITIES, 256), -1, np.int64)
     for entity, kinds in _KIND_COUNTERS.items():
         for kind, counter in kinds.items():
             counters[entity, kind] = COUNTERS[entity].index(counter)
@@ -145,9 +145,10 @@ def _keep_price(
     if place == N_PRICES:
         return
     if keys[place] == np.uint64(0) or times[place] // HOUR_US < hour:
-        make_room(times, place)
-        make_room(keys, place)
-        make_room(prices, place)
+        last = find_last(keys, place)
+        make_room(times, place, last)
+        make_room(keys, place, last)
+        make_room(prices, place, last)
     elif times[place] > time_us or (times[place] == time_us and keys[place] > key):
         return
     times[place], keys[place], prices[place] = time_us, key, row["value_minor"]
@@ -187,9 +188,9 @@ def fold_tally(record: Any, row: Any) -> None:
     if counter >= 0 and _is_counted(kind, flags):
         is_taken_back = kind == _LABEL_SET and flags & _IS_REVERSAL
         _count(record, time_us, counter, -1 if is_taken_back else 1)
-        if kind == _RETURN_REQUESTED or kind == _RETURN_INSPECTED:
+        if kind in (_RETURN_REQUESTED, _RETURN_INSPECTED):
             _count_details(record, row)
-    if (kind == _REVIEW_POSTED or kind == _DELIVERY_DELAYED) and row["amount"] > 0:
+    if (kind in (_REVIEW_POSTED, _DELIVERY_DELAYED)) and row["amount"] > 0:
         _add_extra(record, time_us, row["amount"])
     if kind == _PRICE_CHANGED:
         _keep_price(record["price_us"], record["price_key"], record["price_minor"], row)
