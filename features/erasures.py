@@ -95,8 +95,10 @@ class Erasures:
         first = self.words[:, 0]
         place = np.minimum(np.searchsorted(first, wanted[:, 0]), len(first) - 1)
         # Two tombstones that share their first word are one in 2^64; the second decides.
-        is_known = (self.words[place] == wanted).all(axis=1)
-        return is_known & (times_us <= self.erased_us[place]) & customer_keys.any(axis=1)
+        is_known: npt.NDArray[np.bool_] = (self.words[place] == wanted).all(axis=1)
+        is_known &= times_us <= self.erased_us[place]
+        is_known &= customer_keys.any(axis=1)
+        return is_known
 
 
 def merge_erasures(given: Iterable[Erasures]) -> Erasures:

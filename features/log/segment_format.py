@@ -115,7 +115,11 @@ def decode_segment_header(content: bytes, name: str) -> SegmentHeader:
 
 
 def encode_block(
-    partition: int, first_offset: int, ingest_us: int, messages: Sequence[bytes], suffix: bytes = b""
+    partition: int,
+    first_offset: int,
+    ingest_us: int,
+    messages: Sequence[bytes],
+    suffix: bytes = b"",
 ) -> bytes:
     """Return a block of these messages.
 

@@ -72,6 +72,13 @@ class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTCOME_KEPT: _ClassVar[Outcome]
     OUTCOME_CANCELLED: _ClassVar[Outcome]
     OUTCOME_APPEAL_UPHELD: _ClassVar[Outcome]
+
+class PublishStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PUBLISH_STATUS_UNSPECIFIED: _ClassVar[PublishStatus]
+    PUBLISH_STATUS_ACCEPTED: _ClassVar[PublishStatus]
+    PUBLISH_STATUS_REJECTED: _ClassVar[PublishStatus]
+    PUBLISH_STATUS_ERASED: _ClassVar[PublishStatus]
 TARGET_UNSPECIFIED: Target
 TARGET_ABUSE: Target
 TARGET_CANCEL: Target
@@ -109,6 +116,10 @@ OUTCOME_OVERRIDDEN: Outcome
 OUTCOME_KEPT: Outcome
 OUTCOME_CANCELLED: Outcome
 OUTCOME_APPEAL_UPHELD: Outcome
+PUBLISH_STATUS_UNSPECIFIED: PublishStatus
+PUBLISH_STATUS_ACCEPTED: PublishStatus
+PUBLISH_STATUS_REJECTED: PublishStatus
+PUBLISH_STATUS_ERASED: PublishStatus
 
 class ScoreRequest(_message.Message):
     __slots__ = ("request_id", "tenant", "event_id", "customer_id", "channel", "order", "cancellation", "return_request")
@@ -274,8 +285,48 @@ class RecordOutcomeResponse(_message.Message):
     is_duplicate: bool
     def __init__(self, is_duplicate: _Optional[bool] = ...) -> None: ...
 
+class PublishEventsRequest(_message.Message):
+    __slots__ = ("events",)
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]
+    def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ...) -> None: ...
+
+class EventError(_message.Message):
+    __slots__ = ("reason", "field", "value", "expectation", "fix")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    EXPECTATION_FIELD_NUMBER: _ClassVar[int]
+    FIX_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    field: str
+    value: str
+    expectation: str
+    fix: str
+    def __init__(self, reason: _Optional[str] = ..., field: _Optional[str] = ..., value: _Optional[str] = ..., expectation: _Optional[str] = ..., fix: _Optional[str] = ...) -> None: ...
+
+class PublishResult(_message.Message):
+    __slots__ = ("status", "error", "partition", "offset")
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    status: PublishStatus
+    error: EventError
+    partition: int
+    offset: int
+    def __init__(self, status: _Optional[_Union[PublishStatus, str]] = ..., error: _Optional[_Union[EventError, _Mapping]] = ..., partition: _Optional[int] = ..., offset: _Optional[int] = ...) -> None: ...
+
+class PublishEventsResponse(_message.Message):
+    __slots__ = ("results", "ingest_time")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    INGEST_TIME_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[PublishResult]
+    ingest_time: _timestamp_pb2.Timestamp
+    def __init__(self, results: _Optional[_Iterable[_Union[PublishResult, _Mapping]]] = ..., ingest_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
 class DecisionRecord(_message.Message):
-    __slots__ = ("decision_id", "request_id", "tenant", "evaluated_time", "vectors", "schema_hash", "bundle_hash", "policy_version", "response", "outcomes", "request_hash", "call", "compressed_vectors")
+    __slots__ = ("decision_id", "request_id", "tenant", "evaluated_time", "vectors", "schema_hash", "bundle_hash", "policy_version", "response", "outcomes", "request_hash", "call", "compressed_vectors", "subject")
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
@@ -289,6 +340,7 @@ class DecisionRecord(_message.Message):
     REQUEST_HASH_FIELD_NUMBER: _ClassVar[int]
     CALL_FIELD_NUMBER: _ClassVar[int]
     COMPRESSED_VECTORS_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
     decision_id: str
     request_id: str
     tenant: str
@@ -302,4 +354,5 @@ class DecisionRecord(_message.Message):
     request_hash: bytes
     call: str
     compressed_vectors: bytes
-    def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., tenant: _Optional[str] = ..., evaluated_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., vectors: _Optional[bytes] = ..., schema_hash: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., policy_version: _Optional[str] = ..., response: _Optional[_Union[ScoreResponse, _Mapping]] = ..., outcomes: _Optional[_Iterable[_Union[RecordOutcomeRequest, _Mapping]]] = ..., request_hash: _Optional[bytes] = ..., call: _Optional[str] = ..., compressed_vectors: _Optional[bytes] = ...) -> None: ...
+    subject: bytes
+    def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., tenant: _Optional[str] = ..., evaluated_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., vectors: _Optional[bytes] = ..., schema_hash: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., policy_version: _Optional[str] = ..., response: _Optional[_Union[ScoreResponse, _Mapping]] = ..., outcomes: _Optional[_Iterable[_Union[RecordOutcomeRequest, _Mapping]]] = ..., request_hash: _Optional[bytes] = ..., call: _Optional[str] = ..., compressed_vectors: _Optional[bytes] = ..., subject: _Optional[bytes] = ...) -> None: ...

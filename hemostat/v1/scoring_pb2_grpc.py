@@ -50,6 +50,16 @@ class ScoringServiceStub:
                 request_serializer=hemostat_dot_v1_dot_scoring__pb2.RecordOutcomeRequest.SerializeToString,
                 response_deserializer=hemostat_dot_v1_dot_scoring__pb2.RecordOutcomeResponse.FromString,
                 _registered_method=True)
+        self.PublishEvents = channel.unary_unary(
+                '/hemostat.v1.ScoringService/PublishEvents',
+                request_serializer=hemostat_dot_v1_dot_scoring__pb2.PublishEventsRequest.SerializeToString,
+                response_deserializer=hemostat_dot_v1_dot_scoring__pb2.PublishEventsResponse.FromString,
+                _registered_method=True)
+        self.PublishEventStream = channel.stream_stream(
+                '/hemostat.v1.ScoringService/PublishEventStream',
+                request_serializer=hemostat_dot_v1_dot_scoring__pb2.PublishEventsRequest.SerializeToString,
+                response_deserializer=hemostat_dot_v1_dot_scoring__pb2.PublishEventsResponse.FromString,
+                _registered_method=True)
 
 
 class ScoringServiceServicer:
@@ -78,6 +88,22 @@ class ScoringServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PublishEvents(self, request, context):
+        """Appends events to the log; each has its own result. Answered when the accepted
+        ones are durable. RESOURCE_EXHAUSTED tells when to try again
+        (`grpc-retry-pushback-ms`); an event told twice is counted once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishEventStream(self, request_iterator, context):
+        """The same for many requests on one call, answered in their order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ScoringServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -95,6 +121,16 @@ def add_ScoringServiceServicer_to_server(servicer, server):
                     servicer.RecordOutcome,
                     request_deserializer=hemostat_dot_v1_dot_scoring__pb2.RecordOutcomeRequest.FromString,
                     response_serializer=hemostat_dot_v1_dot_scoring__pb2.RecordOutcomeResponse.SerializeToString,
+            ),
+            'PublishEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishEvents,
+                    request_deserializer=hemostat_dot_v1_dot_scoring__pb2.PublishEventsRequest.FromString,
+                    response_serializer=hemostat_dot_v1_dot_scoring__pb2.PublishEventsResponse.SerializeToString,
+            ),
+            'PublishEventStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.PublishEventStream,
+                    request_deserializer=hemostat_dot_v1_dot_scoring__pb2.PublishEventsRequest.FromString,
+                    response_serializer=hemostat_dot_v1_dot_scoring__pb2.PublishEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -179,6 +215,60 @@ class ScoringService:
             '/hemostat.v1.ScoringService/RecordOutcome',
             hemostat_dot_v1_dot_scoring__pb2.RecordOutcomeRequest.SerializeToString,
             hemostat_dot_v1_dot_scoring__pb2.RecordOutcomeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hemostat.v1.ScoringService/PublishEvents',
+            hemostat_dot_v1_dot_scoring__pb2.PublishEventsRequest.SerializeToString,
+            hemostat_dot_v1_dot_scoring__pb2.PublishEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishEventStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/hemostat.v1.ScoringService/PublishEventStream',
+            hemostat_dot_v1_dot_scoring__pb2.PublishEventsRequest.SerializeToString,
+            hemostat_dot_v1_dot_scoring__pb2.PublishEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,
