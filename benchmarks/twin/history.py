@@ -1,6 +1,6 @@
-"""History features, one SQL per family. NULL is missing.
+"""A customer's orders, cancellations and labels, one SQL per family. NULL is missing.
 
-Every family is a table `family_<name>` with `query_id` and columns named as the
+Every family is a table `history_<name>` with `query_id` and columns named as the
 features; a question without a row there has none of the family's features. That a
 new customer or a guest has no history feature at all is said once, in `twin`.
 """
@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-# Name, length in days, hop in days. A window at T counts events from
-# floor(T - length, hop) on; lifetime counts all.
-_WINDOWS = (("7d", 7, 1), ("30d", 30, 1), ("90d", 90, 7), ("365d", 365, 7), ("lifetime", 0, 0))
+from benchmarks.twin.windows import WINDOWS, Window
 
 STATE = """
+-- Not a feature of any family: it decides whether there are any.
 CREATE TABLE family_state AS
 WITH n AS (
     SELECT query_id FROM known_order UNION SELECT query_id FROM known_return
     UNION SELECT query_id FROM known_cancel UNION SELECT query_id FROM known_click
     UNION SELECT query_id FROM known_kept UNION SELECT query_id FROM known_label
+    UNION SELECT query_id FROM known_processing UNION SELECT query_id FROM known_refund
+    UNION SELECT query_id FROM known_exchange
 )
 SELECT query_id, CASE WHEN customer_id = '' THEN -1
                       WHEN query_id IN (FROM n) THEN 1
@@ -26,194 +27,220 @@ SELECT query_id, CASE WHEN customer_id = '' THEN -1
 FROM query;
 """
 
+_COUNTED = {
+    "order": "count(*) AS orders, sum(line_count) AS order_lines, sum(value) AS order_value, "
+    "sum(multi_variant_count) AS multi_variant_lines, sum(discount) AS discount",
+    "return": "count(*) AS returns, sum(value) AS return_value, "
+    "count(*) FILTER (is_no_receipt) AS no_receipt, count(*) FILTER (is_gift_card) AS gift_card",
+    "cancel": "count(*) FILTER (is_by_customer) AS cancels, sum(value) AS cancel_value",
+}
 
-def _count_in(window: str, days: int, hop_days: int, table: str, columns: str) -> str:
-    is_in = "true"
-    if days:
-        is_in = f"event_us >= floor_to(t - {days} * day_us(), {hop_days} * day_us())"
-    return f"""
-CREATE TABLE {table}_in_{window} AS
-SELECT query_id, {columns} FROM known_{table} WHERE {is_in} GROUP BY query_id;
+
+def _iterate_counted(window: Window) -> Iterator[str]:
+    """Yield the SQL of what happened in one window, and that of all kinds side by side."""
+    for table, columns in _COUNTED.items():
+        yield f"""
+CREATE TABLE {table}_in_{window.name} AS
+SELECT query_id, {columns} FROM known_{table} WHERE {window.contains("event_us", "t")}
+GROUP BY query_id;
+"""
+    yield f"""
+CREATE TABLE counted_{window.name} AS
+SELECT query_id, coalesce(COLUMNS(* EXCLUDE query_id), 0)
+FROM query_number
+LEFT JOIN order_in_{window.name} USING (query_id)
+LEFT JOIN return_in_{window.name} USING (query_id)
+LEFT JOIN cancel_in_{window.name} USING (query_id);
 """
 
 
 def iterate_windowed() -> Iterator[str]:
     """Yield the SQL of counts, values and rates, window by window."""
-    for window in _WINDOWS:
-        yield _count_in(*window, "order", "count(*) AS orders, sum(line_count) AS order_lines, "
-                                          "sum(value) AS order_value")  # fmt: skip
-        yield _count_in(*window, "return", "count(*) AS returns, sum(value) AS return_value")
-        yield _count_in(
-            *window,
-            "cancel",
-            "count_if(is_by_customer) AS cancels, sum(value) AS cancel_value",
-        )
-        name = window[0]
+    for window in WINDOWS.values():
+        yield from _iterate_counted(window)
+        name = window.name
         yield f"""
-CREATE TABLE family_{name} AS
-WITH n AS (
-    SELECT query_id,
-        coalesce(orders, 0) AS orders, coalesce(order_lines, 0) AS order_lines,
-        coalesce(order_value, 0) AS order_value, coalesce(returns, 0) AS returns,
-        coalesce(return_value, 0) AS return_value, coalesce(cancels, 0) AS cancels
-    FROM query
-    LEFT JOIN order_in_{name} USING (query_id)
-    LEFT JOIN return_in_{name} USING (query_id)
-    LEFT JOIN cancel_in_{name} USING (query_id)
-)
+CREATE TABLE history_count_{name} AS
 SELECT query_id,
     orders AS order_count_{name},
     order_value AS order_value_{name}_minor,
     returns AS return_count_{name},
     return_value AS return_value_{name}_minor,
-    cancels AS cancel_count_{name},
+    cancels AS cancel_count_{name}
+FROM counted_{name};
+"""
+    for name in ("7d", "30d", "90d", "365d", "lifetime"):
+        yield f"""
+CREATE TABLE history_rate_{name} AS
+SELECT query_id,
     CASE WHEN order_lines > 0 THEN returns::DOUBLE / order_lines END AS return_rate_{name},
     CASE WHEN order_value > 0 THEN return_value::DOUBLE / order_value END
         AS return_value_rate_{name},
     CASE WHEN orders > 0 THEN cancels::DOUBLE / orders END AS cancel_rate_{name}
-FROM n;
+FROM counted_{name};
+"""
+    for name in ("30d", "365d", "lifetime"):
+        yield f"""
+CREATE TABLE history_return_way_{name} AS
+SELECT query_id,
+    no_receipt AS no_receipt_return_count_{name},
+    gift_card AS gift_card_refund_count_{name}
+FROM counted_{name};
+"""
+    for name in ("90d", "365d"):
+        yield f"""
+CREATE TABLE history_multi_variant_{name} AS
+SELECT query_id,
+    CASE WHEN order_lines > 0 THEN multi_variant_lines::DOUBLE / order_lines END
+        AS multi_variant_line_share_{name}
+FROM counted_{name};
 """
 
 
 NET_VALUE = """
-CREATE TABLE family_net_value AS
-SELECT query_id,
-    coalesce(order_value, 0) - coalesce(return_value, 0) - coalesce(cancel_value, 0)
-        AS net_value_365d_minor
-FROM query
-LEFT JOIN order_in_365d USING (query_id)
-LEFT JOIN return_in_365d USING (query_id)
-LEFT JOIN cancel_in_365d USING (query_id);
+CREATE TABLE history_net_value AS
+SELECT query_id, order_value - return_value - cancel_value AS net_value_365d_minor
+FROM counted_365d;
+
+CREATE TABLE history_discount AS
+SELECT query_id, CASE WHEN discount + order_value > 0
+    THEN discount::DOUBLE / (discount + order_value) END AS discount_share_lifetime
+FROM counted_lifetime;
 """
 
 TOTALS = """
-CREATE TABLE family_totals AS
-WITH click AS (SELECT query_id, count(*) AS n FROM known_click GROUP BY query_id),
+CREATE TABLE history_totals AS
+WITH click AS (SELECT query_id, count(*) AS n_click FROM known_click GROUP BY query_id),
 kept AS (
-    SELECT query_id, count(*) AS n, count_if(is_offer_taken) AS n_taken
+    SELECT query_id, count(*) AS n_kept, count(*) FILTER (is_offer_taken) AS n_taken
     FROM known_kept GROUP BY query_id
 ),
-returned AS (
-    SELECT query_id, count_if(is_no_receipt) AS n_no_receipt, count_if(is_gift_card) AS n_gift_card
-    FROM known_return GROUP BY query_id
+refund AS (
+    SELECT query_id, count(*) AS n_refund, count(*) FILTER (is_without_return) AS n_without_return
+    FROM known_refund GROUP BY query_id
 ),
-label AS (SELECT query_id, sum(confirmed) AS n FROM known_label GROUP BY query_id)
+exchange AS (SELECT query_id, count(*) AS n_exchange FROM known_exchange GROUP BY query_id),
+inspection AS (
+    SELECT query_id, count(*) AS n_inspected, count(*) FILTER (is_wrong_item) AS n_wrong_item,
+        count(*) FILTER (is_empty_box) AS n_empty_box
+    FROM known_processing WHERE is_inspection GROUP BY query_id
+),
+label AS (
+    SELECT query_id, sum(confirmed) AS n_confirmed, sum(chargeback) AS n_chargeback,
+        sum(cleared) AS n_cleared, sum(upheld) AS n_upheld
+    FROM known_label GROUP BY query_id
+)
 SELECT query_id,
-    coalesce(click.n, 0) AS cancel_request_count_lifetime,
-    coalesce(kept.n, 0) AS order_kept_count_lifetime,
-    coalesce(kept.n_taken, 0) AS offer_taken_count_lifetime,
-    coalesce(returned.n_no_receipt, 0) AS no_receipt_return_count_lifetime,
-    coalesce(returned.n_gift_card, 0) AS gift_card_refund_count_lifetime,
-    coalesce(label.n, 0) AS abuse_confirmed_count_lifetime
-FROM query
+    coalesce(n_click, 0) AS cancel_request_count_lifetime,
+    coalesce(n_kept, 0) AS order_kept_count_lifetime,
+    coalesce(n_taken, 0) AS offer_taken_count_lifetime,
+    coalesce(n_refund, 0) AS refund_count_lifetime,
+    coalesce(n_without_return, 0) AS refund_without_return_count_lifetime,
+    coalesce(n_exchange, 0) AS exchange_count_lifetime,
+    coalesce(n_inspected, 0) AS inspected_count_lifetime,
+    coalesce(n_wrong_item, 0) AS wrong_item_count_lifetime,
+    coalesce(n_empty_box, 0) AS empty_box_count_lifetime,
+    coalesce(n_confirmed, 0) AS abuse_confirmed_count_lifetime,
+    coalesce(n_chargeback, 0) AS chargeback_count_lifetime,
+    coalesce(n_cleared, 0) AS abuse_cleared_count_lifetime,
+    coalesce(n_upheld, 0) AS appeal_upheld_count_lifetime
+FROM query_number
 LEFT JOIN click USING (query_id) LEFT JOIN kept USING (query_id)
-LEFT JOIN returned USING (query_id) LEFT JOIN label USING (query_id);
+LEFT JOIN refund USING (query_id) LEFT JOIN exchange USING (query_id)
+LEFT JOIN inspection USING (query_id) LEFT JOIN label USING (query_id);
+
+CREATE TABLE history_refund_value AS
+SELECT query_id, sum(CASE WHEN is_gift_card THEN value ELSE 0 END)::DOUBLE / sum(value)
+    AS refund_gift_card_share_lifetime
+FROM known_refund GROUP BY query_id HAVING sum(value) > 0;
 """
 
 # A clock may run up to five minutes ahead, so an age may come out below 0: it is 0 then.
 AGES = """
-CREATE TABLE family_order_age AS
+CREATE TABLE history_order_age AS
 SELECT query_id,
     greatest(0, t - min(event_us)) / day_us()::DOUBLE AS tenure_lifetime_days,
     greatest(0, t - max(event_us)) / day_us()::DOUBLE AS order_recency_lifetime_days
 FROM known_order GROUP BY query_id, t;
 
-CREATE TABLE family_return_age AS
+CREATE TABLE history_return_age AS
 SELECT query_id,
     greatest(0, t - max(event_us)) / day_us()::DOUBLE AS return_recency_lifetime_days
 FROM known_return GROUP BY query_id, t;
-"""
 
-# The case's own return is left out before the newest 16 are taken.
-LAST16 = """
-CREATE TABLE last16 AS
-SELECT *, row_number() OVER (
-    PARTITION BY query_id ORDER BY event_us DESC, event_key DESC
-) AS place
-FROM known_return QUALIFY place <= 16;
-"""
-
-HOLDS = """
-CREATE TABLE family_hold AS
+CREATE TABLE history_cancel_age AS
 SELECT query_id,
-    first(hold_s ORDER BY place) / 86400.0::DOUBLE AS time_to_return_last_days,
-    avg(hold_s) / 86400.0::DOUBLE AS time_to_return_mean_last16_days,
-    CASE WHEN count(*) >= 2 THEN stddev_pop(hold_s) / 86400.0::DOUBLE END
-        AS time_to_return_std_last16_days,
-    count_if(is_late_in_window)::DOUBLE / count(*) AS time_to_return_late_share_last16
-FROM last16 WHERE hold_s IS NOT NULL GROUP BY query_id;
+    greatest(0, t - max(event_us)) / day_us()::DOUBLE AS cancel_recency_lifetime_days
+FROM known_cancel WHERE is_by_customer GROUP BY query_id, t;
 
-CREATE TABLE family_hold_lifetime AS
-SELECT query_id, avg(hold_s) / 86400.0::DOUBLE AS time_to_return_mean_lifetime_days
-FROM known_return WHERE hold_s IS NOT NULL GROUP BY query_id;
+CREATE TABLE history_click_age AS
+SELECT query_id,
+    greatest(0, t - max(event_us)) / day_us()::DOUBLE AS cancel_request_recency_lifetime_days
+FROM known_click GROUP BY query_id, t;
 """
 
 CHANNELS = """
-CREATE TABLE family_cross_channel AS
-SELECT query_id,
-    count_if(is_cross_channel)::DOUBLE / count(*) AS cross_channel_return_share_last16
-FROM last16 GROUP BY query_id;
-
 -- "Not said" (0) is no channel.
-CREATE TABLE family_channel_count AS
-SELECT query_id,
-    (SELECT count(DISTINCT channel) FROM known_order AS o
-     WHERE o.query_id = query.query_id AND channel <> 0) AS order_channel_count_lifetime,
-    (SELECT count(DISTINCT channel) FROM known_return AS r
-     WHERE r.query_id = query.query_id AND channel <> 0) AS return_channel_count_lifetime
-FROM query;
+CREATE TABLE order_channels AS
+SELECT query_id, count(DISTINCT channel) FILTER (channel <> 0) AS n
+FROM known_order GROUP BY query_id;
 
-CREATE TABLE family_channel_known AS
+CREATE TABLE return_channels AS
+SELECT query_id, count(DISTINCT channel) FILTER (channel <> 0) AS n
+FROM known_return GROUP BY query_id;
+
+CREATE TABLE history_channel_count AS
+SELECT query_id,
+    coalesce(o.n, 0) AS order_channel_count_lifetime,
+    coalesce(r.n, 0) AS return_channel_count_lifetime
+FROM query_number
+LEFT JOIN order_channels AS o USING (query_id)
+LEFT JOIN return_channels AS r USING (query_id);
+
+CREATE TABLE history_channel_known AS
 SELECT query_id, bool_or(o.channel = request.channel)::INT AS request_channel_known_lifetime
 FROM known_order AS o JOIN request USING (query_id) GROUP BY query_id;
 """
 
-REASON_CODES = """
-CREATE TABLE family_reason_top AS
-WITH counted AS (
-    SELECT query_id, count(*) AS n FROM last16 WHERE reason_code <> 0
-    GROUP BY query_id, reason_code
-)
-SELECT query_id, max(n)::DOUBLE / sum(n) AS reason_code_top_share_last16
-FROM counted GROUP BY query_id;
-
--- Of all 16, those without a code included.
-CREATE TABLE family_reason_request AS
-SELECT query_id,
-    count_if(last16.reason_code = request.reason_code)::DOUBLE / count(*)
-        AS request_reason_code_share_last16
-FROM last16 JOIN request USING (query_id)
-WHERE request.reason_code <> 0 GROUP BY query_id;
-"""
-
-# `vector` holds no all-zero embedding: a text without letter or digit is none.
-SIMILARITIES = """
-CREATE TABLE last16_text AS
-SELECT query_id, place, vector FROM last16 JOIN vector USING (embedding);
-
-CREATE TABLE family_similarity_self AS
-SELECT query_id, avg(array_cosine_similarity(a.vector, b.vector)) AS reason_similarity_mean_last16
-FROM last16_text AS a JOIN last16_text AS b USING (query_id)
-WHERE a.place < b.place GROUP BY query_id;
-
-CREATE TABLE family_similarity_request AS
-SELECT query_id,
-    avg(array_cosine_similarity(past.vector, now.vector)) AS request_reason_similarity_mean_last16,
-    max(array_cosine_similarity(past.vector, now.vector)) AS request_reason_similarity_max_last16
-FROM last16_text AS past JOIN request USING (query_id)
-JOIN vector AS now ON now.embedding = request.embedding
-GROUP BY query_id;
-"""
-
 ORDER_MEAN = """
-CREATE TABLE family_order_mean AS
+CREATE TABLE history_order_mean AS
 SELECT query_id,
     request.value / (past.order_value::DOUBLE / past.orders)
         AS request_value_to_order_mean_lifetime
-FROM order_in_lifetime AS past JOIN request USING (query_id)
+FROM counted_lifetime AS past JOIN request USING (query_id)
 WHERE past.order_value > 0;
 """
 
+CANCELLATIONS = """
+CREATE TABLE cancel_last8 AS
+SELECT *, row_number() OVER (
+    PARTITION BY query_id ORDER BY event_us DESC, event_key DESC
+) AS place
+FROM known_cancel WHERE is_by_customer QUALIFY place <= 8;
+
+CREATE TABLE history_cancel_way AS
+SELECT query_id,
+    count(*) FILTER (is_after_shipment)::DOUBLE / count(*) AS cancel_after_shipment_share_last8,
+    count(*) FILTER (reason_code = code_of('REASON_CODE_BETTER_PRICE'))::DOUBLE / count(*)
+        AS cancel_price_share_last8
+FROM cancel_last8 GROUP BY query_id;
+
+CREATE TABLE history_cancel_reason_top AS
+WITH counted AS (
+    SELECT query_id, count(*) AS n FROM cancel_last8 WHERE reason_code <> 0
+    GROUP BY query_id, reason_code
+)
+SELECT query_id, max(n)::DOUBLE / sum(n) AS cancel_reason_top_share_last8
+FROM counted GROUP BY query_id;
+
+-- Of all 8, those without a code included.
+CREATE TABLE history_cancel_reason_request AS
+SELECT query_id,
+    count(*) FILTER (past.reason_code = request.reason_code)::DOUBLE / count(*)
+        AS request_cancel_reason_share_last8
+FROM cancel_last8 AS past JOIN request USING (query_id)
+WHERE request.call = 2 AND request.reason_code <> 0 GROUP BY query_id;
+"""
 
 # Not a feature: how many known events of the case's kind are newer than the case.
 OWN_RANK = """
@@ -235,6 +262,7 @@ JOIN told AS own ON own.tenant = q.tenant AND own.event_id = q.own_event_id
 JOIN told AS other ON other.tenant = q.tenant AND other.customer_id = own.customer_id
     AND other.kind = own.kind AND other.known_us <= q.t
     AND (other.event_us, other.event_key) > (own.event_us, own.event_key)
+WHERE own.customer_id <> ''
 GROUP BY query_id;
 """
 
@@ -243,5 +271,4 @@ def iterate_families() -> Iterator[str]:
     """Yield the SQL of all families in an order that can be executed."""
     yield STATE
     yield from iterate_windowed()
-    yield from (NET_VALUE, TOTALS, AGES, LAST16, HOLDS, CHANNELS, REASON_CODES, SIMILARITIES)
-    yield from (ORDER_MEAN, OWN_RANK)
+    yield from (NET_VALUE, TOTALS, AGES, CHANNELS, ORDER_MEAN, CANCELLATIONS, OWN_RANK)

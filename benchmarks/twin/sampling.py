@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 from benchmarks.twin.schema import QUERY_SCHEMA
 from features.request_rows import Call
 
-_DAY_US = 86_400_000_000
-_LENGTHS_US = _DAY_US * np.array([7, 30, 90, 365])
-_HOPS_US = _DAY_US * np.array([1, 1, 7, 7])
+_HOUR_US = 3_600_000_000
+_DAY_US = 24 * _HOUR_US
+# Length 0 is the open hour, which products and regions do not count.
+_LENGTHS_US = _HOUR_US * np.array([0, 1, 24, 7 * 24, 30 * 24, 90 * 24, 365 * 24])
+_HOPS_US = _HOUR_US * np.array([1, 1, 1, 24, 24, 7 * 24, 7 * 24])
 _CALLS = {
     "order_placed": Call.ORDER,
     "cancel_requested": Call.CANCELLATION,
@@ -131,9 +133,11 @@ def build_queries(
 def draw_queries(events: pa.Table, cases: pa.Table, n: int, rng: np.random.Generator) -> pa.Table:
     """Return `n` questions about the customers of a log; columns of `QUERY_SCHEMA`.
 
-    Two thirds ask about any customer at any time with any case, one in twenty of
+    One third asks about any customer at any time with any case, one in twenty of
     them about a guest or a customer nobody knows. One third asks about a case at its
-    own time, just before and just after it is in the log.
+    own time, just before and just after it is in the log. In the last third the time is
+    near the case, too, but the customer is another one or a guest: it finds the windows'
+    edges of products, regions, stores and shared identities.
 
     Args:
         events: Rows of the log: what customers there are and when things happened.
@@ -144,7 +148,8 @@ def draw_queries(events: pa.Table, cases: pa.Table, n: int, rng: np.random.Gener
     moments = _read_moments(events)
     n_own = n // 3
     own = _draw_own(cases, n_own, rng)
-    rows = _pick_rows(moments, n - n_own, rng)
+    by_case = _draw_by_case(cases, moments, n_own, rng)
+    rows = _pick_rows(moments, n - 2 * n_own, rng)
     customer_id = moments.customer_id[rows]
     dice = rng.random(len(rows))
     customer_id = np.where(dice < 0.025, "", customer_id)
@@ -158,7 +163,28 @@ def draw_queries(events: pa.Table, cases: pa.Table, n: int, rng: np.random.Gener
         np.full(len(rows), "", object),
         rng,
     )
-    return pa.concat_tables([own, other])
+    return pa.concat_tables([own, by_case, other])
+
+
+def _draw_by_case(cases: pa.Table, moments: _Moments, n: int, rng: np.random.Generator) -> pa.Table:
+    """Return questions at times near a case, by its tenant's customers and guests."""
+    rows = rng.integers(0, cases.num_rows, n)
+    tenant = cases["tenant"].to_numpy()[rows]
+    customer_id = np.full(n, "", object)
+    for name in np.unique(tenant):
+        asked, known = np.flatnonzero(tenant == name), np.flatnonzero(moments.tenant == name)
+        if known.size:
+            customer_id[asked] = moments.customer_id[rng.choice(known, asked.size)]
+    customer_id[rng.random(n) < 0.2] = ""
+    return build_queries(
+        cases,
+        tenant,
+        customer_id,
+        draw_times(_to_us(cases["event_time"])[rows], _to_us(cases["ingest_time"])[rows], rng),
+        rows,
+        np.full(n, "", object),
+        rng,
+    )
 
 
 def _draw_own(cases: pa.Table, n: int, rng: np.random.Generator) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,13 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.twin import facts, history, request
+from benchmarks.twin import activity, facts, history, identities, request, returns, tallies
 from benchmarks.twin.schema import QUERY_SCHEMA, TwinVectors
-from features.keys import compute_event_key
+from features.embedding import EMBEDDERS
+from features.entities import Entity
+from features.keys import compute_entity_key, compute_event_key, compute_member
 
 _THREADS = 2
-# Only for a case that comes with a reason of its own.
-_REASONED_ONLY = (
-    "request_reason_similarity_mean_last16",
-    "request_reason_similarity_max_last16",
-    "request_reason_code_share_last16",
-)
 
 
 def compute_twin(log: Path, cases: pa.Table, queries: pa.Table) -> TwinVectors:
@@ -35,9 +32,21 @@ def compute_twin(log: Path, cases: pa.Table, queries: pa.Table) -> TwinVectors:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(facts.MACROS)
         _load(connection, log, cases, queries)
-        for statement in history.iterate_families():
+        for statement in _iterate_statements():
             connection.execute(statement)
         return _fetch(connection)
+
+
+def _iterate_statements() -> Iterator[str]:
+    """Yield facts, what is known at each question's time, and the families."""
+    yield from facts.STATEMENTS
+    yield from request.STATEMENTS
+    yield from map(facts.build_known, facts.HISTORY_TABLES)
+    yield from history.iterate_families()
+    yield from returns.FAMILIES
+    yield from activity.iterate_families()
+    yield from tallies.iterate_families()
+    yield from identities.iterate_families()
 
 
 def _number(table: pa.Table, name: str) -> pa.Table:
@@ -47,24 +56,16 @@ def _number(table: pa.Table, name: str) -> pa.Table:
 def _load(
     connection: duckdb.DuckDBPyConnection, log: Path, cases: pa.Table, queries: pa.Table
 ) -> None:
+    """Make the tables of the accepted events, of the questions, and of what Python computes."""
     glob = str(log / "parquet" / "*" / "*.parquet")
     connection.register("cases", _number(cases, "case_row"))
     connection.register("query_in", _number(queries.cast(QUERY_SCHEMA), "query_id"))
     connection.execute("CREATE TABLE query AS SELECT * RENAME (time_us AS t) FROM query_in")
+    connection.execute("CREATE TABLE query_number AS SELECT query_id FROM query")
     connection.execute(facts.ACCEPTED, {"parquet_glob": glob})
     _add_event_keys(connection)
+    _add_members(connection)
     _add_vectors(connection)
-    for statement in (
-        facts.ORDER_EVENTS,
-        facts.RETURN_EVENTS,
-        facts.CANCEL_EVENTS,
-        facts.OTHER_EVENTS,
-        *map(facts.build_known, facts.EVENT_TABLES),
-        request.CASE_LINES,
-        request.REQUESTS,
-        request.FEATURES,
-    ):
-        connection.execute(statement)
 
 
 def _add_event_keys(connection: duckdb.DuckDBPyConnection) -> None:
@@ -74,8 +75,21 @@ def _add_event_keys(connection: duckdb.DuckDBPyConnection) -> None:
     connection.register("event_key", rows.append_column("event_key", pa.array(keys, pa.uint64())))
 
 
+def _add_members(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table `member`: the hash by which a shared identity chooses whom it keeps."""
+    rows = connection.sql(
+        "SELECT DISTINCT tenant, customer_id FROM accepted WHERE customer_id <> ''"
+    ).to_arrow_table()
+    customers = zip(rows["tenant"].to_pylist(), rows["customer_id"].to_pylist(), strict=True)
+    hashes = [
+        compute_member(compute_entity_key(tenant, Entity.CUSTOMER, customer_id))
+        for tenant, customer_id in customers
+    ]
+    connection.register("member", rows.append_column("member", pa.array(hashes, pa.uint64())))
+
+
 def _add_vectors(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the table `vector`: each embedding met that is not all zeros, as numbers."""
+    """Make `vector`, each embedding met that is not all zeros, and `embedder`, those there are."""
     met = [row[0] for row in connection.execute(facts.EMBEDDINGS).fetchall()]
     rows = [(blob, np.frombuffer(blob, np.int8).astype(float).tolist()) for blob in met]
     rows = [(blob, numbers) for blob, numbers in rows if any(numbers)]
@@ -87,6 +101,9 @@ def _add_vectors(connection: duckdb.DuckDBPyConnection) -> None:
     )
     connection.register("vector_in", table)
     connection.execute("CREATE TABLE vector AS FROM vector_in")
+    connection.execute("CREATE TABLE embedder (name VARCHAR, since_us BIGINT)")
+    known = [(embedder.name, embedder.since_us) for embedder in EMBEDDERS]
+    connection.executemany("INSERT INTO embedder VALUES (?, ?)", known)
 
 
 def _build_select(columns: dict[str, list[str]]) -> str:
@@ -94,15 +111,13 @@ def _build_select(columns: dict[str, list[str]]) -> str:
     selected = []
     for table, names in columns.items():
         for name in names:
-            condition = "true" if table in {"family_state", "family_request"} else "is_known"
-            if name in _REASONED_ONLY:
-                condition += " AND call IN (2, 3)"
+            # Of a customer whom nobody knows there is no history.
+            condition = "is_known" if table.startswith("history_") else "true"
             selected.append(f"(CASE WHEN {condition} THEN {name} END)::DOUBLE AS {name}")
     joins = "\n".join(f"LEFT JOIN {table} USING (query_id)" for table in columns)
     return f"""
 SELECT {", ".join(selected)}
-FROM (SELECT query_id, call, customer_state = 1 AS is_known
-      FROM query JOIN family_state USING (query_id)) AS asked
+FROM (SELECT query_id, customer_state = 1 AS is_known FROM family_state) AS asked
 {joins}
 ORDER BY query_id;
 """
@@ -111,7 +126,7 @@ ORDER BY query_id;
 def _fetch(connection: duckdb.DuckDBPyConnection) -> TwinVectors:
     described: list[Any] = connection.execute(
         "SELECT table_name, column_name FROM information_schema.columns "
-        "WHERE starts_with(table_name, 'family_') AND column_name <> 'query_id' "
+        "WHERE table_name SIMILAR TO '(family|history)_.*' AND column_name <> 'query_id' "
         "ORDER BY table_name, ordinal_position"
     ).fetchall()
     columns: dict[str, list[str]] = {}
