@@ -31,9 +31,22 @@ def find_place(
 
 
 @inlined
-def make_room(column: npt.NDArray[Any], place: int) -> None:
-    """Move a ring's column one down from `place` on; the last one drops out."""
-    for i in range(column.shape[0] - 1, place, -1):
+def find_last(keys: npt.NDArray[np.uint64], place: int) -> int:
+    """Return the last place that a ring fills when one more event enters at `place`."""
+    size = keys.shape[0]
+    last = place
+    while last < size - 1 and keys[last] != np.uint64(0):
+        last += 1
+    return last
+
+
+@inlined
+def make_room(column: npt.NDArray[Any], place: int, last: int = -1) -> None:
+    """Move a ring's column one down from `place` on; what moves past `last` drops out.
+
+    `last` is from `find_last`; without it, the whole column is moved.
+    """
+    for i in range(column.shape[0] - 1 if last < 0 else last, place, -1):
         column[i] = column[i - 1]
 
 

@@ -248,7 +248,9 @@ def _pack_block(words: npt.NDArray[np.uint64], first: int, n_masks: int, out: An
 
 
 @inlined
-def pack_words(words: npt.NDArray[np.uint64], layout: int, out: npt.NDArray[np.uint8], n: int) -> int:
+def pack_words(
+    words: npt.NDArray[np.uint64], layout: int, out: npt.NDArray[np.uint8], n: int
+) -> int:
     """Write the stored form of one record at `out[n]`; return where it ends.
 
     Args:
@@ -329,7 +331,7 @@ def _unpack_block(
 def unpack_words(
     data: npt.NDArray[np.uint8], start: int, end: int, layout: int, words: npt.NDArray[np.uint64]
 ) -> bool:
-    """Fill a record's words, all zero before, from `data[start:end]`; return whether it is sound."""
+    """Fill a record's words, all zero before, from `data[start:end]`; return if it is sound."""
     n_words = words.shape[0]
     n_blocks = (n_words + BLOCK_WORDS - 1) // BLOCK_WORDS
     top = start + 2
@@ -393,9 +395,7 @@ def pack_records(layout: Layout, records: npt.NDArray[Any]) -> PackedRecords:
     return PackedRecords.concatenate(parts)
 
 
-def unpack_records(
-    layout: Layout, packed: PackedRecords, dtype: np.dtype[Any]
-) -> npt.NDArray[Any]:
+def unpack_records(layout: Layout, packed: PackedRecords, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Return the records of stored forms, shape `(n,)`; a missing one gives an empty record.
 
     Args:

@@ -1,0 +1,35 @@
+"""The windowed counters of a history: for life, and in three rings of time buckets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from features.compiled import inlined
+from features.definition import DAY_US, HOUR_US, N_DAILY, N_HOURLY, N_WEEKLY, WEEK_US
+from features.folds.tiles import find_tile, open_tiles
+
+
+@inlined
+def open_history_tiles(record: Any, time_us: int) -> tuple[int, int, int]:
+    """Make the tiles ready for an event; return its hourly, daily and weekly row, -1: too old."""
+    hour, day, week = time_us // HOUR_US, time_us // DAY_US, time_us // WEEK_US
+    record["hourly_head"] = open_tiles(record["hourly"], record["hourly_head"], hour)
+    record["daily_head"] = open_tiles(record["daily"], record["daily_head"], day)
+    record["weekly_head"] = open_tiles(record["weekly"], record["weekly_head"], week)
+    return (
+        find_tile(record["hourly_head"], hour, N_HOURLY),
+        find_tile(record["daily_head"], day, N_DAILY),
+        find_tile(record["weekly_head"], week, N_WEEKLY),
+    )
+
+
+@inlined
+def add_windowed(record: Any, rows: tuple[int, int, int], counter: int, amount: int) -> None:
+    """Add to one counter: for life, and in every ring of tiles that still keeps the bucket."""
+    record["lifetime"][counter] += amount
+    if rows[0] >= 0:
+        record["hourly"][rows[0], counter] += amount
+    if rows[1] >= 0:
+        record["daily"][rows[1], counter] += amount
+    if rows[2] >= 0:
+        record["weekly"][rows[2], counter] += amount
