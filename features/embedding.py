@@ -6,6 +6,9 @@ characters gives uni-, bi- and trigrams, Latin text gives tri- and tetragrams of
 its words. Near-identical wordings get near-identical vectors, which is what
 marks scripted returns; meaning across languages it does not see (the reason
 code does).
+
+Vectors of different embedders cannot be compared, so logs and records say whose
+they hold, and a new embedder applies from its date (`EMBEDDERS`).
 """
 
 from __future__ import annotations
@@ -13,40 +16,119 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-import xxhash
 
-DIM = 64
-EMBEDDER = "ngram64-v1"
+from features.text_grams import (
+    DIM,
+    HAN_LETTER,
+    NO_LETTER,
+    WORD_LETTER,
+    embed_chars,
+)
+from features.text_hash import SECRET
+
+__all__ = ["DIM", "EMBEDDER", "EMBEDDERS", "Embedder", "embed_text", "embed_texts", "embedder_at"]
+
+Embeddings = npt.NDArray[np.int8]
+"""Shape `(n, DIM)`, each row of norm 127 up to rounding."""
 
 _MAX_CHARS = 512
-_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af]+")
-_WORD = re.compile(r"[^\W_\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af]+")
+_HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
+_WORD_OR_HAN = re.compile(rf"(?P<han>[{_HAN}]+)|[^\W_{_HAN}]+")
+_N_CLASSES = 0x34000
+"""No letter or digit of Unicode has a code point from here on (tested)."""
 
 
-def _iterate_grams(text: str) -> list[str]:
-    """Return the n-grams of a normalised text, with repetitions."""
-    grams: list[str] = []
-    for run in _HAN.findall(text):
-        grams.extend(run)
-        grams.extend(run[i : i + 2] for i in range(len(run) - 1))
-        grams.extend(run[i : i + 3] for i in range(len(run) - 2))
-    for word in _WORD.findall(text):
-        padded = f"^{word}$"
-        grams.append(padded)
-        grams.extend(padded[i : i + 3] for i in range(len(padded) - 2))
-        grams.extend(padded[i : i + 4] for i in range(len(padded) - 3))
-    return grams
+@dataclass(frozen=True, slots=True)
+class Embedder:
+    """One way to make vectors of texts.
+
+    Attributes:
+        id: Its number in records, rows and cells, 1 to 255; never given twice.
+        name: Its name in logs, e.g. `ngram64-v1`.
+        since_us: Texts of events that the log takes in from this time on are
+            embedded by it; microseconds UTC.
+        embed: Texts to `Embeddings`; all zero only for a text without letter or digit.
+    """
+
+    id: int
+    name: str
+    since_us: int
+    embed: Callable[[Sequence[str]], Embeddings]
 
 
-def embed_text(text: str) -> npt.NDArray[np.int8]:
+def _normalise(text: str) -> str:
+    """Return what of a text counts, without case, width and combining forms."""
+    text = text[:_MAX_CHARS]
+    if text.isascii():
+        return text.lower()
+    if not unicodedata.is_normalized("NFKC", text):
+        text = unicodedata.normalize("NFKC", text)
+    return text.casefold()
+
+
+@cache
+def _build_classes() -> npt.NDArray[np.uint8]:
+    """Return the class of each code point."""
+    classes = np.full(_N_CLASSES, NO_LETTER, np.uint8)
+    for run in _WORD_OR_HAN.finditer("".join(map(chr, range(_N_CLASSES)))):
+        classes[slice(*run.span())] = HAN_LETTER if run["han"] else WORD_LETTER
+    return classes
+
+
+@cache
+def _build_weights(n_counts: int) -> npt.NDArray[np.float64]:
+    """Return the weight of a gram by its count, 0 to `n_counts`."""
+    return np.array([0.0, *(1.0 + math.log(count) for count in range(1, n_counts + 1))])
+
+
+def _embed_grams(texts: Sequence[str]) -> Embeddings:
+    """Return the vectors of `ngram64-v1`."""
+    normal = [_normalise(text) for text in texts]
+    lengths = np.fromiter(map(len, normal), np.int64, len(normal))
+    # A power of two, so that few sizes of tables are ever made.
+    longest = 1 << int(lengths.max(initial=64) - 1).bit_length()
+    chars = np.frombuffer("".join(normal).encode("utf-32-le", "surrogatepass"), np.uint32)
+    out = np.empty((len(texts), DIM), np.int8)
+    weights = _build_weights(longest)
+    embed_chars(chars, np.cumsum(lengths), longest, _build_classes(), SECRET, weights, out)
+    return out
+
+
+EMBEDDERS: tuple[Embedder, ...] = (Embedder(1, "ngram64-v1", 0, _embed_grams),)
+"""All embedders whose vectors may stand in a log, by `since_us`; the first from 0 on."""
+
+EMBEDDER = EMBEDDERS[-1].name
+"""Name of the newest embedder."""
+
+
+def embedder_at(time_us: int, embedders: Sequence[Embedder] = EMBEDDERS) -> Embedder:
+    """Return the embedder in force at a time, microseconds UTC.
+
+    >>> embedder_at(1_772_366_400_000_000).name
+    'ngram64-v1'
+    """
+    in_force = [embedder for embedder in embedders if embedder.since_us <= time_us]
+    return in_force[-1] if in_force else embedders[0]
+
+
+def embed_texts(texts: Sequence[str], embedder: Embedder = EMBEDDERS[-1]) -> Embeddings:
+    """Return the embeddings of reason texts, shape `(n, DIM)`, int8; see `embed_text`."""
+    return embedder.embed(texts)
+
+
+def embed_text(text: str, embedder: Embedder = EMBEDDERS[-1]) -> npt.NDArray[np.int8]:
     """Return the embedding of a reason text.
 
     Args:
         text: Any language; the first 512 characters count. Case, width and
             combining forms do not (Unicode NFKC, case folded).
+        embedder: Whose vector to make.
 
     Returns:
         Shape `(64,)`, int8, of norm 127 up to rounding. All zero only if the text
@@ -56,20 +138,5 @@ def embed_text(text: str) -> npt.NDArray[np.int8]:
     >>> int(a.astype(int) @ b) > int(a.astype(int) @ embed_text("物流太慢"))
     True
     """
-    normal = unicodedata.normalize("NFKC", text[:_MAX_CHARS]).casefold()
-    sums = [0.0] * DIM
-    counts: dict[str, int] = {}
-    for gram in _iterate_grams(normal):
-        counts[gram] = counts.get(gram, 0) + 1
-    for gram, count in counts.items():
-        digest = xxhash.xxh3_64_intdigest(gram.encode())
-        weight = 1.0 + math.log(count)
-        sums[digest % DIM] += weight if digest >> 63 else -weight
-    vector = np.array(sums)
-    norm = float(np.sqrt(vector @ vector))
-    if norm == 0.0:
-        if not counts:
-            return np.zeros(DIM, np.int8)
-        # Signs cancelled to nothing: still a text, so still a vector.
-        vector[0] = norm = 1.0
-    return np.rint(vector / norm * 127.0).astype(np.int8)
+    vector: npt.NDArray[np.int8] = embedder.embed([text])[0]
+    return vector
