@@ -81,6 +81,10 @@ class StoreUnavailableError(HemostatError):
     """The store cannot be opened or read."""
 
 
+class SourceUnavailableError(HemostatError):
+    """The server that events are read from cannot be reached."""
+
+
 class CommitConflictError(HemostatError):
     """The shard's version moved: somebody else committed first."""
 
