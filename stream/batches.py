@@ -1,14 +1,12 @@
-"""What travels through the dataflow: columns, never single events."""
+"""What travels through the dataflow: columns of many events, never single events."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from features.store.port import ShardTotals
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +16,13 @@ class PartitionRange:
     Attributes:
         source_id: Source partition id: the log's incarnation and the partition's
             number, as `5f0c.../03`. Positions are kept under it.
-        partition: The partition's number in the log.
+        partition: The partition's number in the source.
         start_offset: Offset of the first row.
         next_offset: Offset behind the last row; equal to `start_offset` if there is none.
         passed_ingest_us: No row behind this range has an `ingest_time` at or before
-            this one. Microseconds UTC.
+            this one, as far as the rows tell. Microseconds UTC.
+        idle_us: The source had nothing more at this moment of the log's clock; 0: it
+            had, or does not say. Counts for freshness, never for forgetting ids.
     """
 
     source_id: str
@@ -30,53 +30,157 @@ class PartitionRange:
     start_offset: int
     next_offset: int
     passed_ingest_us: int
+    idle_us: int = 0
+
+    @property
+    def visible_us(self) -> int:
+        """Up to which `ingest_time` everything is in once the range is applied."""
+        return max(self.passed_ingest_us, self.idle_us)
 
 
 @dataclass(frozen=True, slots=True)
-class ShardBatch:
-    """The rows of one range that belong to one shard; often few, sometimes none.
+class BatchId:
+    """Which batch of which reader; a reader numbers its batches from 0 without a gap."""
+
+    reader: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventColumns:
+    """Events as dedup sees them; parallel arrays of shape `(n,)` in the order read.
 
     Attributes:
-        shard: Owner of the rows.
-        range: Where they come from. Every shard gets every range, so that its
-            progress advances even when none of the rows are its own.
-        offsets: Shape `(n,)`, int64, ascending.
-        event_keys: Shape `(n,)`, uint64.
-        content_hashes: Shape `(n,)`, uint64.
-        ingest_us: Shape `(n,)`, int64.
-        fold_places: Shape `(n,)`, int64: place in `fold_rows`; -1 for a row that
-            changes no record.
-        fold_rows: Shape `(m,)` of `FOLD_ROW_DTYPE`.
-        entity_keys: Shape `(m, 16)`, uint8: whose record each fold row changes.
+        range_index: int64: which of the batch's ranges the event stands in.
+        offsets: int64: its offset there.
+        event_keys: uint64, never 0.
+        content_hashes: uint64, never 0: what the event says.
+        tellings: uint64, never 0: hash of its source partition and offset.
+        ingest_us: int64.
+        customer_keys: uint8, shape `(n, 16)`: zeros for a guest.
     """
 
-    shard: int
-    range: PartitionRange
+    range_index: npt.NDArray[np.int64]
     offsets: npt.NDArray[np.int64]
     event_keys: npt.NDArray[np.uint64]
     content_hashes: npt.NDArray[np.uint64]
+    tellings: npt.NDArray[np.uint64]
     ingest_us: npt.NDArray[np.int64]
-    fold_places: npt.NDArray[np.int64]
-    fold_rows: npt.NDArray[Any]
-    entity_keys: npt.NDArray[np.uint8]
+    customer_keys: npt.NDArray[np.uint8]
 
     def __len__(self) -> int:
-        """Return the number of rows."""
+        """Return the number of events."""
         return len(self.offsets)
+
+    def take(self, places: npt.NDArray[np.int64]) -> EventColumns:
+        """Return the events at the places."""
+        return EventColumns(
+            self.range_index[places],
+            self.offsets[places],
+            self.event_keys[places],
+            self.content_hashes[places],
+            self.tellings[places],
+            self.ingest_us[places],
+            self.customer_keys[places],
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class ShardOutcome:
-    """What became of the rows that one shard was given in one step.
+class EntityRows:
+    """Fold rows and whose records they change.
 
     Attributes:
-        shard: The shard.
-        totals: Row counts of this step.
-        already_applied: Rows that an earlier run had applied.
-        applied_ingest_us: The shard's progress after the step.
+        rows: Shape `(m,)` of `FOLD_ROW_DTYPE`; those of one event stand together.
+        keys: Shape `(m, 16)`, uint8: entity keys.
+        event_index: Shape `(m,)`, int64, ascending: which of the events beside them
+            each row belongs to.
+        embeddings: Shape `(k, 64)`, int8; `rows["embedding"]` points here.
     """
 
-    shard: int
-    totals: ShardTotals
-    already_applied: int
-    applied_ingest_us: int
+    rows: npt.NDArray[Any]
+    keys: npt.NDArray[np.uint8]
+    event_index: npt.NDArray[np.int64]
+    embeddings: npt.NDArray[np.int8]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class RowBatch:
+    """Decoded rows on their way to dedup: a whole batch, or one group's part of it.
+
+    Attributes:
+        id: The batch.
+        ranges: What it covers. Every part has all of them, so that progress advances
+            where no row is.
+        events: The acceptable events.
+        entities: Their rows.
+    """
+
+    id: BatchId
+    ranges: tuple[PartitionRange, ...]
+    events: EventColumns
+    entities: EntityRows
+
+
+@dataclass(frozen=True, slots=True)
+class NewRows:
+    """Rows of new events on their way to the records: a batch, or a part of it.
+
+    Attributes:
+        id: The batch.
+        n_parts: In how many parts the batch comes; each dedup group sends one.
+        ranges: What the batch covers.
+        range_index: Shape `(m,)`, int64: range of each row.
+        offsets: Shape `(m,)`, int64: offset of each row's event.
+        ingest_us: Shape `(m,)`, int64: of each row's event.
+        is_first: Shape `(m,)`, bool: whether the row is its event's first, so that an
+            event is measured once.
+        rows: As in `EntityRows`.
+        keys: As in `EntityRows`.
+        embeddings: As in `EntityRows`.
+    """
+
+    id: BatchId
+    n_parts: int
+    ranges: tuple[PartitionRange, ...]
+    range_index: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.int64]
+    ingest_us: npt.NDArray[np.int64]
+    is_first: npt.NDArray[np.bool_]
+    rows: npt.NDArray[Any]
+    keys: npt.NDArray[np.uint8]
+    embeddings: npt.NDArray[np.int8]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.rows)
+
+    def take(self, places: npt.NDArray[np.int64]) -> NewRows:
+        """Return the rows at the places, of the same batch and ranges."""
+        return replace(
+            self,
+            range_index=self.range_index[places],
+            offsets=self.offsets[places],
+            ingest_us=self.ingest_us[places],
+            is_first=self.is_first[places],
+            rows=take_rows(self.rows, places),
+            keys=take_rows(self.keys, places),
+        )
+
+
+def take_rows(rows: npt.NDArray[Any], places: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """Return wide rows at the places; as `rows[places]`, but copied word by word.
+
+    >>> import numpy as np
+    >>> take_rows(np.array([(1, 2), (3, 4)], "<i8,<i8"), np.array([1]))["f1"].tolist()
+    [4]
+    """
+    if rows.ndim == 2:
+        words = rows.view(np.int64)
+        return words.take(places, axis=0).view(rows.dtype)
+    size = rows.dtype.itemsize // 8
+    words = rows.view(np.int64).reshape(len(rows), size)
+    return words.take(places, axis=0).view(rows.dtype).reshape(-1)

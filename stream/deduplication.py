@@ -2,47 +2,75 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from features.compiled import compiled, uint8_1d, uint64_1d, void
 
-@dataclass(frozen=True, slots=True)
-class Verdicts:
-    """What each row of a batch is; the three masks of shape `(n,)` exclude each other."""
+NEW = 0
+"""Never told before, or this very telling, read again after a crash."""
+DUPLICATE = 1
+"""The same event told again with the same content."""
+CONFLICT = 2
+"""The same event told again with other content."""
 
-    is_new: npt.NDArray[np.bool_]
-    is_duplicate: npt.NDArray[np.bool_]
-    is_conflict: npt.NDArray[np.bool_]
+_U0 = np.uint64(0)
 
 
 def decide_verdicts(
     event_keys: npt.NDArray[np.uint64],
     content_hashes: npt.NDArray[np.uint64],
-    seen_hashes: npt.NDArray[np.uint64],
-) -> Verdicts:
-    """Return what each row is: the first telling of an event holds, whatever comes later.
+    tellings: npt.NDArray[np.uint64],
+    seen: npt.NDArray[Any],
+) -> npt.NDArray[np.uint8]:
+    """Return what each event is: the first telling of it holds, whatever comes later.
 
     Args:
-        event_keys: Shape `(n,)`, in log order; repetitions within the batch count.
-        content_hashes: Shape `(n,)`, what each row says, never 0.
-        seen_hashes: Shape `(n,)`, what the store remembers of each key, 0: nothing.
+        event_keys: Shape `(n,)`, in the order read; repetitions within the batch count.
+        content_hashes: Shape `(n,)`, what each says, never 0.
+        tellings: Shape `(n,)`, which row says it, never 0.
+        seen: Shape `(n,)` of `SEEN_DTYPE`: what is remembered of each key, zeros: nothing.
+
+    Returns:
+        Shape `(n,)`: `NEW`, `DUPLICATE` or `CONFLICT`.
 
     >>> import numpy as np
-    >>> verdicts = decide_verdicts(
-    ...     np.array([7, 7, 8, 9], np.uint64),
-    ...     np.array([1, 2, 3, 4], np.uint64),
-    ...     np.array([0, 0, 3, 5], np.uint64),
-    ... )
-    >>> verdicts.is_new.tolist(), verdicts.is_duplicate.tolist(), verdicts.is_conflict.tolist()
-    ([True, False, False, False], [False, False, True, False], [False, True, False, True])
+    >>> numbers = lambda *values: np.array(values, np.uint64)
+    >>> seen = np.array([(0, 0), (0, 0), (3, 1), (5, 1), (6, 9)], "<u8,<u8")
+    >>> decide_verdicts(
+    ...     numbers(7, 7, 8, 9, 6), numbers(1, 2, 3, 4, 6), numbers(5, 6, 7, 8, 9), seen
+    ... ).tolist()
+    [0, 2, 1, 2, 0]
     """
-    _, first_places, groups = np.unique(event_keys, return_index=True, return_inverse=True)
-    is_first = np.zeros(len(event_keys), np.bool_)
-    is_first[first_places] = True
-    is_unseen = seen_hashes == 0
-    held_hashes = np.where(is_unseen, content_hashes[first_places][groups], seen_hashes)
-    is_new = is_first & is_unseen
-    is_same = content_hashes == held_hashes
-    return Verdicts(is_new, is_same & ~is_new, ~is_same)
+    verdicts = np.empty(len(event_keys), np.uint8)
+    words = np.ascontiguousarray(seen).view(np.uint64)
+    _decide(event_keys, content_hashes, tellings, words, verdicts)
+    return verdicts
+
+
+@compiled(void(uint64_1d, uint64_1d, uint64_1d, uint64_1d, uint8_1d))
+def _decide(keys: Any, contents: Any, tellings: Any, seen: Any, verdicts: Any) -> None:
+    """Fill `verdicts`; `seen` holds content hash and telling of each row in turn."""
+    n = keys.shape[0]
+    size = 16
+    while size < 2 * n:
+        size *= 2
+    table = np.full(size, -1, np.int64)
+    mask = np.uint64(size - 1)
+    for i in range(n):
+        content, telling = seen[2 * i], seen[2 * i + 1]
+        if content == _U0:  # The first of the batch is what will be remembered.
+            slot = np.int64(keys[i] & mask)
+            while table[slot] >= 0 and keys[table[slot]] != keys[i]:
+                slot = (slot + 1) & (size - 1)
+            if table[slot] < 0:
+                table[slot] = i
+                verdicts[i] = NEW
+                continue
+            content = contents[table[slot]]
+        elif telling == tellings[i]:
+            verdicts[i] = NEW
+            continue
+        verdicts[i] = DUPLICATE if content == contents[i] else CONFLICT

@@ -1,0 +1,127 @@
+"""Where each source partition stands: pure rules over the progress that a store keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from features.errors import ConfigError
+from features.store.port import ShardProgress, ShardTotals
+from stream.batches import PartitionRange
+
+REPLAY_PREFIX = "replay:"
+"""Source ids of dead letters that are read again; no partitions of the source itself."""
+
+
+def make_source_id(incarnation: str, partition: int) -> str:
+    """Return the id under which a partition's positions are kept.
+
+    >>> make_source_id("5f0c", 3)
+    '5f0c/03'
+    """
+    return f"{incarnation}/{partition:02d}"
+
+
+def get_incarnation(source_id: str) -> str:
+    """Return the incarnation of the log that a source partition belongs to.
+
+    >>> get_incarnation("5f0c/03")
+    '5f0c'
+    """
+    return source_id.rpartition("/")[0]
+
+
+def find_start_offset(source_id: str, shards: Iterable[ShardProgress]) -> int:
+    """Return where to read on: the least offset that some shard has not applied.
+
+    To be asked over the shards of both ledgers: a store that lost the tail of one of
+    them is read again from there.
+    """
+    return min(shard.next_offsets.get(source_id, 0) for shard in shards)
+
+
+def check_source(incarnation: str, shards: Iterable[ShardProgress]) -> None:
+    """Refuse a source that is not the one the store was filled from.
+
+    Raises:
+        ConfigError: The store holds events of another log, which may be the same ones.
+    """
+    held = {source_id for shard in shards for source_id in shard.next_offsets}
+    known = {get_incarnation(each) for each in held if not each.startswith(REPLAY_PREFIX)}
+    if strangers := sorted(known - {incarnation}):
+        raise ConfigError(
+            "the store was filled from another event log",
+            field="--store",
+            value=f"log {strangers[0]}",
+            expectation=f"log {incarnation}",
+            fix="stream this log into a new store: `hemostat stream SOURCE --store NEW`",
+        )
+
+
+def advance_progress(
+    held: ShardProgress,
+    ranges: Sequence[PartitionRange],
+    source_ids: Sequence[str],
+    totals: ShardTotals,
+) -> ShardProgress:
+    """Return a shard's progress in the records after ranges were applied; it never goes back.
+
+    Args:
+        held: The progress before.
+        ranges: The ranges, in order within each partition.
+        source_ids: All partitions of the source: one that was never heard of holds
+            `applied_ingest_us` at 0.
+        totals: What became of the rows.
+    """
+    next_offsets, ingest_us = dict(held.next_offsets), dict(held.partition_ingest_us)
+    for each in ranges:
+        source_id = each.source_id
+        next_offsets[source_id] = max(next_offsets.get(source_id, 0), each.next_offset)
+        ingest_us[source_id] = max(ingest_us.get(source_id, 0), each.visible_us)
+    return ShardProgress(
+        applied_ingest_us=min((ingest_us.get(each, 0) for each in source_ids), default=0),
+        next_offsets=next_offsets,
+        partition_ingest_us=ingest_us,
+        totals=held.totals + totals,
+    )
+
+
+def advance_seen_progress(
+    held: ShardProgress,
+    ranges: Sequence[PartitionRange],
+    records_applied_us: int,
+    totals: ShardTotals,
+) -> ShardProgress:
+    """Return a shard's progress in the seen ledger after ranges were told apart.
+
+    Its `applied_ingest_us` decides what may be forgotten, and a row that the records
+    have not applied may be read again with all that was told around it. So it is at
+    most what the records had applied, and goes by rows alone, never by a clock: an
+    idle source may yet take in old events. Partitions without any row do not count.
+
+    Args:
+        held: The progress before.
+        ranges: The ranges.
+        records_applied_us: Up to where all shards of the records were applied before.
+        totals: What became of the rows.
+    """
+    next_offsets, ingest_us = dict(held.next_offsets), dict(held.partition_ingest_us)
+    for each in ranges:
+        source_id = each.source_id
+        next_offsets[source_id] = max(next_offsets.get(source_id, 0), each.next_offset)
+        if each.next_offset > 0:
+            ingest_us[source_id] = max(ingest_us.get(source_id, 0), each.passed_ingest_us)
+    told_us = min((us for us in held.partition_ingest_us.values() if us > 0), default=0)
+    return ShardProgress(
+        applied_ingest_us=max(held.applied_ingest_us, min(told_us, records_applied_us)),
+        next_offsets=next_offsets,
+        partition_ingest_us=ingest_us,
+        totals=held.totals + totals,
+    )
+
+
+def is_ahead(progress: ShardProgress, held: ShardProgress) -> bool:
+    """Return whether a progress says more than the one before it."""
+    return (
+        progress.next_offsets != held.next_offsets
+        or progress.partition_ingest_us != held.partition_ingest_us
+    )

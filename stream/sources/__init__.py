@@ -1,0 +1,1 @@
+"""Where events come from: files, the embedded log, Kafka; all partitioned and replayable."""

@@ -1,0 +1,357 @@
+"""A Kafka topic as a source.
+
+Positions are never kept in a consumer group: partitions are assigned by hand and
+read from where the store stands. Topics come and go under one name, so a source
+partition is named by the cluster's and the topic's own ids: a broker that lost its
+log, or a topic that was made anew, is another incarnation and is refused.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import confluent_kafka as ck
+import numpy as np
+import xxhash
+from confluent_kafka.admin import AdminClient
+
+from features.errors import ConfigError, LogFormatError, SourceUnavailableError
+from stream.sources.port import Encoding, Raw, RawRows
+
+SCHEME = "kafka://"
+_CALL_S = 5.0
+_FIND_S = 3.0
+"""A broker just started may take so long to tell where its partitions end."""
+_CHECK_EVERY_S = 5.0
+_IDLE_SLACK_US = 1_000_000
+_POLL_S = 0.002
+
+_UNREACHABLE = frozenset(
+    {ck.KafkaError._ALL_BROKERS_DOWN, ck.KafkaError._TRANSPORT, ck.KafkaError._TIMED_OUT}
+)
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicAddress:
+    """Where a topic is.
+
+    Attributes:
+        servers: `host:port`, several separated by commas.
+        topic: Its name.
+    """
+
+    servers: str
+    topic: str
+
+    @classmethod
+    def parse(cls, url: str) -> TopicAddress:
+        """Return the address in `kafka://host:port[,host:port]/topic`.
+
+        Raises:
+            ConfigError: It is none.
+
+        >>> TopicAddress.parse("kafka://127.0.0.1:9092/events")
+        TopicAddress(servers='127.0.0.1:9092', topic='events')
+        """
+        servers, _, topic = url.removeprefix(SCHEME).partition("/")
+        if not url.startswith(SCHEME) or not servers or not topic or "/" in topic:
+            raise ConfigError(
+                "not the address of a topic",
+                field="SOURCE",
+                value=url,
+                expectation="kafka://host:port/topic",
+                fix="name a broker and one topic",
+            )
+        return cls(servers, topic)
+
+
+class KafkaSource:
+    """A topic.
+
+    Args:
+        address: Where it is.
+        settings: More settings of librdkafka (`security.protocol`, `sasl.*`, ...).
+
+    Raises:
+        SourceUnavailableError: No broker answers.
+        ConfigError: There is no such topic.
+    """
+
+    def __init__(self, address: TopicAddress, settings: Mapping[str, str] | None = None) -> None:
+        self.address = address
+        self.name = f"{SCHEME}{address.servers}/{address.topic}"
+        self._settings = {"bootstrap.servers": address.servers, **(settings or {})}
+        self._admin = AdminClient({**self._settings, "log_level": "0"})
+        identity = self.read_identity()
+        self.incarnation, self.n_partitions = identity.incarnation, identity.n_partitions
+        self.n_rows: int | None = None
+        self.last_ingest_us = 0
+
+    def read_identity(self) -> TopicIdentity:
+        """Return what the brokers say of the topic now.
+
+        Raises:
+            SourceUnavailableError: No broker answers.
+            ConfigError: There is no such topic.
+        """
+        topics = ck.TopicCollection([self.address.topic])
+        try:
+            cluster = self._admin.describe_cluster(request_timeout=_CALL_S).result(_CALL_S + 1)
+            found = self._admin.describe_topics(topics, request_timeout=_CALL_S)
+            topic = found[self.address.topic].result(_CALL_S + 1)
+        except (ck.KafkaException, TimeoutError) as error:
+            raise self._explain(error) from error
+        identity = f"{cluster.cluster_id}\0{self.address.topic}\0{topic.topic_id}"
+        digest = xxhash.xxh3_64_hexdigest(identity.encode())
+        return TopicIdentity(f"{self.address.topic}-{digest}", len(topic.partitions))
+
+    def open_reader(
+        self, starts: Mapping[int, int], *, is_following: bool, batch_size: int
+    ) -> KafkaReader:
+        """Return a reader; one that does not follow ends where the partitions end now."""
+        consumer = ck.Consumer(
+            {
+                **self._settings,
+                "group.id": "hemostat",  # Asked for by the library; never joined.
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "error",
+                "fetch.wait.max.ms": 20,
+                "queued.min.messages": max(1_000, 2 * batch_size),
+                "reconnect.backoff.max.ms": 1_000,
+                "log_level": "0",
+                "error_cb": lambda error: reader.note_error(error),
+            }
+        )
+        reader = KafkaReader(self, consumer, is_following=is_following)
+        try:
+            reader.assign(starts)
+        except BaseException:
+            consumer.close()
+            raise
+        return reader
+
+    def check_identity(self) -> None:
+        """Refuse to go on if the topic is no longer the one that was opened.
+
+        Raises:
+            ConfigError: It is another incarnation, or has got more partitions.
+        """
+        identity = self.read_identity()
+        if identity.incarnation != self.incarnation:
+            raise ConfigError(
+                "the topic is a new incarnation: its log was lost or made anew",
+                field=self.name,
+                value=identity.incarnation,
+                expectation=self.incarnation,
+                fix="restore the broker's log; or stream into a new store: --store NEW",
+            )
+        if identity.n_partitions != self.n_partitions:
+            raise SourceUnavailableError(
+                "the topic has got more partitions; they are read from now on",
+                field=self.name,
+                value=str(identity.n_partitions),
+                expectation=str(self.n_partitions),
+            )
+
+    def find_unfinished(self) -> Sequence[int]:
+        """Return nothing: messages are whole."""
+        return ()
+
+    def close(self) -> None:
+        """Do nothing: readers have connections of their own."""
+
+    def _explain(self, error: Exception) -> SourceUnavailableError | ConfigError:
+        code = error.args[0].code() if isinstance(error, ck.KafkaException) else None
+        if code == ck.KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return ConfigError(
+                "there is no such topic; a restarted broker without its log has none",
+                field=self.name,
+                value="unknown to the broker",
+                expectation="the topic that the events are in",
+                fix="check the name; create the topic first if it is new",
+            )
+        return SourceUnavailableError(
+            "the Kafka brokers cannot be reached",
+            field=self.name,
+            value=str(error) or type(error).__name__,
+            expectation="a broker that answers",
+            fix="check address and network; the stream goes on where it was",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TopicIdentity:
+    """Which log a topic's name stands for at a moment."""
+
+    incarnation: str
+    n_partitions: int
+
+
+class KafkaReader:
+    """A `SourceReader` of some partitions of a topic. Made by `KafkaSource.open_reader`."""
+
+    def __init__(self, source: KafkaSource, consumer: ck.Consumer, *, is_following: bool) -> None:
+        self._source = source
+        self._consumer = consumer
+        self._is_following = is_following
+        self._limits: dict[int, int] = {}
+        self._next: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
+        self._ended: dict[int, int] = {}
+        self._fault: ck.KafkaError | None = None
+        self._checked_s = time.monotonic()
+
+    def assign(self, starts: Mapping[int, int]) -> None:
+        """Begin to read; refuse what the broker does not hold.
+
+        Raises:
+            LogFormatError: Retention has dropped the next message, or it never was there.
+        """
+        places = []
+        for partition, start in starts.items():
+            low, high = self._find_bounds(partition, start)
+            if start < low and start > 0:
+                raise LogFormatError(
+                    "the broker no longer holds the messages that come next",
+                    field=f"{self._source.name} partition {partition}",
+                    value=f"messages from offset {low} on",
+                    expectation=f"offset {start}",
+                    fix="keep messages longer than the stream may stand still; rebuild the store "
+                    "from an archive of the events",
+                )
+            if start > high:
+                raise LogFormatError(
+                    "the event log has lost rows that the store has applied",
+                    field=f"{self._source.name} partition {partition}",
+                    value=f"{high} messages",
+                    expectation=f"at least {start} messages",
+                    fix="restore the broker's log, or rebuild: `hemostat stream SOURCE --store NEW`",
+                )
+            begin = max(start, low)
+            self._next[partition], self._limits[partition] = begin, high
+            self._ends[partition] = high
+            places.append(ck.TopicPartition(self._source.address.topic, partition, begin))
+        self._consumer.assign(places)
+        self._ended = {
+            partition: 0
+            for partition, begin in self._next.items()
+            if not self._is_following and begin >= self._limits[partition]
+        }
+
+    def read(self, max_rows: int) -> Sequence[Raw]:
+        """Return the messages that have come."""
+        try:
+            messages = self._consumer.consume(max_rows, timeout=_POLL_S)
+        except ck.KafkaException as error:
+            raise self._source._explain(error) from error  # noqa: SLF001 - its own reader
+        good: dict[int, list[Any]] = {}
+        for message in messages:
+            error = message.error()
+            partition = message.partition()
+            if error is None:
+                if partition not in self._ended or self._is_following:
+                    good.setdefault(partition, []).append(message)
+            elif error.code() == ck.KafkaError._PARTITION_EOF:
+                self._ended[partition] = self._read_idle_us()
+            else:
+                self._fault = error
+        self._check(has_messages=bool(good))
+        return [self._to_rows(partition, those) for partition, those in good.items()]
+
+    def note_error(self, error: ck.KafkaError) -> None:
+        """Remember that a connection broke: who answers next may be another broker."""
+        self._fault = error
+
+    def find_ended(self) -> Mapping[int, int]:
+        """Return the partitions that were read to their end, and up to when."""
+        return self._ended
+
+    def read_ends(self) -> Mapping[int, int]:
+        """Return the offsets behind the last messages, as far as heard of."""
+        topic = self._source.address.topic
+        for partition in self._next:
+            place = ck.TopicPartition(topic, partition)
+            bounds = self._consumer.get_watermark_offsets(place, cached=True)
+            if bounds is not None and bounds[1] >= 0:
+                self._ends[partition] = max(bounds[1], self._next[partition])
+        return self._ends
+
+    def stop(self, partition: int) -> None:
+        """Read no more of a partition."""
+        place = ck.TopicPartition(self._source.address.topic, partition)
+        self._consumer.incremental_unassign([place])
+        self._ended[partition] = 0
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._consumer.close()
+
+    def _check(self, *, has_messages: bool) -> None:
+        """Make sure that the same topic answers after a fault, and now and then.
+
+        Raises:
+            ConfigError: It is another one.
+            SourceUnavailableError: Nobody answers.
+        """
+        now_s = time.monotonic()
+        fault, self._fault = self._fault, None
+        is_due = has_messages and now_s - self._checked_s > _CHECK_EVERY_S
+        if fault is None and not is_due:
+            return
+        self._checked_s = now_s
+        self._source.check_identity()
+        if fault is not None and fault.code() not in _UNREACHABLE:
+            raise LogFormatError(
+                "the broker does not give the messages that come next",
+                field=self._source.name,
+                value=fault.str(),
+                expectation="messages from the store's position on",
+                fix="check the topic's retention; rebuild the store if messages are gone",
+            )
+
+    def _to_rows(self, partition: int, messages: Sequence[Any]) -> RawRows:
+        """Return messages as one buffer, cut off at the limit of a run that does not follow."""
+        if not self._is_following:
+            limit = self._limits[partition]
+            messages = [each for each in messages if each.offset() < limit]
+        values = [message.value() or b"" for message in messages]
+        offsets = np.array([message.offset() for message in messages], np.int64)
+        stamps = np.array([message.timestamp()[1] for message in messages], np.int64)
+        if len(offsets):
+            self._next[partition] = int(offsets[-1]) + 1
+        if self._next[partition] < self._ends[partition]:
+            self._ended.pop(partition, None)
+        if not self._is_following and self._next[partition] >= self._limits[partition]:
+            self._ended[partition] = 0
+        return RawRows(
+            partition,
+            offsets,
+            np.frombuffer(bytearray(b"".join(values)), np.uint8),
+            np.cumsum([len(value) for value in values], dtype=np.int64),
+            Encoding.MIXED,
+            np.maximum(stamps, 0) * 1_000,
+        )
+
+    def _find_bounds(self, partition: int, start: int) -> tuple[int, int]:
+        """Return the least and the next offset; waits for a broker that is behind itself."""
+        place = ck.TopicPartition(self._source.address.topic, partition)
+        deadline_s = time.monotonic() + _FIND_S
+        while True:
+            try:
+                bounds = self._consumer.get_watermark_offsets(place, timeout=_CALL_S)
+            except ck.KafkaException as error:
+                raise self._source._explain(error) from error  # noqa: SLF001 - its own reader
+            if bounds is not None and (bounds[1] >= start or time.monotonic() > deadline_s):
+                return int(bounds[0]), int(bounds[1])
+            time.sleep(0.05)
+
+    def _read_idle_us(self) -> int:
+        """Return a moment ago: what came in before has been read."""
+        return time.time_ns() // 1_000 - _IDLE_SLACK_US if self._is_following else 0
