@@ -102,20 +102,13 @@ none. STORE: `store_id`. DEVICE, ADDRESS, PAYMENT_TOKEN: by their hashes; a gues
 names them, too. The key of an entity that is not named is 0.
 """
 
-from features.log.fold_columns import FoldColumns, to_fold_rows
-from features.log.request_columns import (
-    CASE_KINDS,
-    LineColumns,
-    RequestColumns,
-    to_line_rows,
-    to_request_rows,
-)
+from features.log.fan_out import FoldRows, to_fold_rows
+from features.log.request_columns import CASE_KINDS, RequestRows, to_line_rows, to_request_rows
 
 __all__ = [
     "CASE_KINDS",
-    "FoldColumns",
-    "LineColumns",
-    "RequestColumns",
+    "FoldRows",
+    "RequestRows",
     "to_fold_rows",
     "to_line_rows",
     "to_request_rows",

@@ -1,95 +1,85 @@
-"""The lines of many orders at once: sums over each order, lines side by side."""
+"""The lines of one order, inside compiled passes: their sums, the dearest, shared styles."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 
-from features.log.arrow_access import KindColumn, read_ints
+from features.compiled import inlined
+from features.log.cells import LINE_CELL
 
-Int64s = npt.NDArray[np.int64]
+_QUANTITY = LINE_CELL["quantity"]
+_UNIT_PRICE = LINE_CELL["unit_price_minor"]
+_UNIT_DISCOUNT = LINE_CELL["unit_discount_minor"]
+_STYLE = LINE_CELL["style"]
 
 
-@dataclass(frozen=True, slots=True)
-class OrderLines:
-    """Orders and their lines; `n` orders, `m` lines over all of them.
+@inlined
+def sum_lines(lines: npt.NDArray[np.int64], first: int, count: int) -> Any:
+    """Return an order's sums over its lines, exact.
 
-    Attributes:
-        owners: Shape `(m,)`: each line's order, 0 to n - 1.
-        offsets: Shape `(n + 1,)`: order `i` has lines `offsets[i]` to `offsets[i + 1] - 1`.
-        quantities: Shape `(m,)`: units.
-        unit_prices_minor: Shape `(m,)`: price of one unit.
-        unit_discounts_minor: Shape `(m,)`: discount on one unit.
-        order_discounts_minor: Shape `(n,)`: order-level discount.
-        lines: The flat Arrow struct column, `m` rows.
+    Returns:
+        Value (sum of quantity * unit price), discount (likewise), units, the greatest
+        unit price, and the place of the dearest line (greatest quantity * unit price, the
+        first of equals; -1 without lines).
     """
-
-    owners: Int64s
-    offsets: Int64s
-    quantities: Int64s
-    unit_prices_minor: Int64s
-    unit_discounts_minor: Int64s
-    order_discounts_minor: Int64s
-    lines: Any
-
-    @property
-    def counts(self) -> Int64s:
-        """Return each order's number of lines, shape `(n,)`."""
-        return self.offsets[1:] - self.offsets[:-1]
-
-    @property
-    def order_values_minor(self) -> Int64s:
-        """Return sum of quantity * unit price - order discount, not below 0, shape `(n,)`."""
-        gross = self.sum_lines(self.quantities * self.unit_prices_minor)
-        values: Int64s = np.maximum(gross - self.order_discounts_minor, 0)
-        return values
-
-    @property
-    def discounts_minor(self) -> Int64s:
-        """Return order discount + sum of quantity * unit discount, shape `(n,)`."""
-        return self.order_discounts_minor + self.sum_lines(
-            self.quantities * self.unit_discounts_minor
-        )
-
-    @property
-    def dearest_minor(self) -> Int64s:
-        """Return each order's greatest unit price, 0 without lines, shape `(n,)`."""
-        dearest = np.zeros(len(self.counts), np.int64)
-        np.maximum.at(dearest, self.owners, self.unit_prices_minor)
-        return dearest
-
-    @property
-    def multi_variant_counts(self) -> Int64s:
-        """Return how many lines share their (non-empty) style with another, shape `(n,)`."""
-        styles = self.lines.field("style").dictionary_encode()
-        codes = styles.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-        is_named = pc.binary_length(styles.dictionary).to_numpy(zero_copy_only=False) > 0
-        pairs = self.owners * (len(styles.dictionary) + 1) + codes
-        _, place, counts = np.unique(pairs, return_inverse=True, return_counts=True)
-        is_shared = (counts[place] > 1) & is_named[codes]
-        return self.sum_lines(is_shared.astype(np.int64))
-
-    def sum_lines(self, values: Int64s) -> Int64s:
-        """Return the sum of a per-line value over each order, shape `(n,)`, exact."""
-        total = np.zeros(len(values) + 1, np.int64)
-        np.cumsum(values, out=total[1:])
-        return total[self.offsets[1:]] - total[self.offsets[:-1]]
+    value = discount = units = price = np.int64(0)
+    dearest, dearest_value = -1, np.int64(-1)
+    for place in range(first, first + count):
+        quantity = lines[place, _QUANTITY]
+        line_value = quantity * lines[place, _UNIT_PRICE]
+        value += line_value
+        discount += quantity * lines[place, _UNIT_DISCOUNT]
+        units += quantity
+        price = max(price, lines[place, _UNIT_PRICE])
+        if line_value > dearest_value:
+            dearest, dearest_value = place, line_value
+    return value, discount, units, price, dearest
 
 
-def read_order_lines(orders: KindColumn) -> OrderLines:
-    """Return the lines of some `order_placed` events."""
-    offsets, lines = orders.lists("lines")
-    everything = np.arange(len(lines))
-    return OrderLines(
-        owners=np.repeat(np.arange(len(offsets) - 1), np.diff(offsets)),
-        offsets=offsets,
-        quantities=read_ints(lines.field("quantity"), everything),
-        unit_prices_minor=read_ints(lines.field("unit_price_minor"), everything),
-        unit_discounts_minor=read_ints(lines.field("unit_discount_minor"), everything),
-        order_discounts_minor=orders.ints("discount_minor"),
-        lines=lines,
-    )
+@inlined
+def mark_variants(
+    lines: npt.NDArray[np.int64],
+    first: int,
+    count: int,
+    slots: npt.NDArray[np.int64],
+    is_variant: npt.NDArray[np.bool_],
+) -> int:
+    """Mark the lines whose non-empty style stands in another line; return how many there are.
+
+    Args:
+        lines: All order lines.
+        first: Place of the order's first.
+        count: How many it has.
+        slots: Scratch, at least 4 for each line: a hash table of the styles' first lines.
+        is_variant: Its first `count` entries are set.
+    """
+    size = 2
+    while size < 2 * count:
+        size *= 2
+    for slot in range(size):
+        slots[slot] = -1
+    n_marked = 0
+    for number in range(count):
+        place = first + number
+        is_variant[number] = False
+        h1, h2 = lines[place, _STYLE], lines[place, _STYLE + 1]
+        if h1 == 0 and h2 == 0:
+            continue
+        slot = h1 & (size - 1)
+        while slots[slot] >= 0:
+            other = first + slots[slot]
+            if lines[other, _STYLE] == h1 and lines[other, _STYLE + 1] == h2:
+                break
+            slot = (slot + 1) & (size - 1)
+        if slots[slot] < 0:
+            slots[slot] = number
+            continue
+        is_variant[number] = True
+        n_marked += 1
+        if not is_variant[slots[slot]]:
+            is_variant[slots[slot]] = True
+            n_marked += 1
+    return n_marked

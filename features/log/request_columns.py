@@ -5,212 +5,211 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from features.log.arrow_access import (
-    KindColumn,
-    find_envelope_enum,
-    read_enum,
-    read_ints,
-    read_is_empty,
-    read_kind_index,
-    to_batch,
+from features.compiled import (
+    array_of,
+    bool_2d,
+    compiled,
+    inlined,
+    int64_1d,
+    int64_2d,
+    uint64_2d,
+    void,
 )
-from features.log.order_lines import OrderLines, read_order_lines
-from features.log.partitioning import CUSTOMER, compute_entity_keys, compute_event_keys
-from features.log.schema import EVENT_KINDS
+from features.entities import N_ENTITIES, Entity
+from features.keys import ENTITY_KEY_SIZE, mix_entity_key, mix_event_key
+from features.log.cells import HEAD_DTYPE, EventCells
+from features.log.named_entities import compute_key
+from features.log.request_filling import CALL, CASE_KINDS, fill_case, fill_line, fill_order
+from features.log.row_tables import ID_CELL, LINE_ID_CELL
 from features.request_rows import REQUEST_ROW_DTYPE, Call, RequestFlag
-from hemostat.v1 import common_pb2
 
-CASE_KINDS: dict[str, Call] = {
-    "order_placed": Call.ORDER,
-    "cancel_requested": Call.CANCELLATION,
-    "return_requested": Call.RETURN,
-}
-"""Kinds that tell a case, and the call that scores it."""
-
-_CALL = np.zeros(len(EVENT_KINDS) + 1, np.uint8)  # The last entry: no kind.
-for _name, _call in CASE_KINDS.items():
-    _CALL[EVENT_KINDS.index(_name)] = _call
-
-_INT32_MAX = np.iinfo(np.int32).max
+_ZERO = np.uint64(0)
+_ORDER = int(Call.ORDER)
+_CUSTOMER = int(Entity.CUSTOMER)
+_FIRST_PRODUCT = int(Entity.SKU)
+_LAST_PRODUCT = int(Entity.BATCH)
+_SLOTS_PER_LINE = 4
+_rows_type = array_of(REQUEST_ROW_DTYPE)
 
 
 @dataclass(frozen=True, slots=True)
-class RequestColumns:
-    """Cases as request rows, in the order of the source.
+class RequestRows:
+    """Cases, or order lines, as request rows, in the order of the events.
 
     Attributes:
-        rows: Shape `(n,)` of `REQUEST_ROW_DTYPE`.
-        entity_keys: Shape `(n, 16)`, uint8: the customer's key; of no use for guests.
-        is_guest: Shape `(n,)`, bool: the case has no customer.
-        source_index: Shape `(n,)`, int64: each case's index in the source.
+        rows: Shape `(q,)` of `REQUEST_ROW_DTYPE`.
+        entity_keys: Shape `(q, N_ENTITIES, 16)`, uint8; zeros where none is named.
+        is_named: Shape `(q, N_ENTITIES)`, bool: the case names that entity.
+        event_index: Shape `(q,)`, int64: each row's event.
+        line_index: Shape `(q,)`, int64: the line's number in its order; -1 of a case.
     """
 
     rows: npt.NDArray[Any]
     entity_keys: npt.NDArray[np.uint8]
-    is_guest: npt.NDArray[np.bool_]
-    source_index: npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class LineColumns:
-    """Order lines as request rows, orders in the order of the source.
-
-    Attributes:
-        rows: Shape `(m,)` of `REQUEST_ROW_DTYPE`, call `ORDER_LINE`.
-        entity_keys: Shape `(m, 16)`, uint8: the customer's key; of no use for guests.
-        is_guest: Shape `(m,)`, bool: the order has no customer.
-        source_index: Shape `(m,)`, int64: the order's index in the source.
-        line_index: Shape `(m,)`, int64: the line's index in its order.
-        line_ids: The lines' ids.
-        skus: The lines' SKUs.
-        styles: The lines' styles.
-    """
-
-    rows: npt.NDArray[Any]
-    entity_keys: npt.NDArray[np.uint8]
-    is_guest: npt.NDArray[np.bool_]
-    source_index: npt.NDArray[np.int64]
+    is_named: npt.NDArray[np.bool_]
+    event_index: npt.NDArray[np.int64]
     line_index: npt.NDArray[np.int64]
-    line_ids: list[str]
-    skus: list[str]
-    styles: list[str]
 
 
-def to_request_rows(source: pa.Table | pa.RecordBatch) -> RequestColumns:
+@inlined
+def _name_entities(
+    head: Any,
+    words: npt.NDArray[np.int64],
+    i: int,
+    id_cells: npt.NDArray[np.int64],
+    first: int,
+    last: int,
+    q: int,
+    keys: npt.NDArray[np.uint64],
+    is_named: npt.NDArray[np.bool_],
+) -> None:
+    """Write the keys of the entities `first` to `last` that an event or a line names."""
+    for entity in range(first, last + 1):
+        is_there, k1, k2 = compute_key(head, words, i, entity, id_cells)
+        is_named[q, entity] = is_there
+        keys[q * N_ENTITIES + entity, 0] = k1
+        keys[q * N_ENTITIES + entity, 1] = k2
+
+
+@compiled(
+    void(
+        array_of(HEAD_DTYPE),
+        int64_2d,
+        int64_2d,
+        uint64_2d,
+        int64_1d,
+        int64_1d,
+        numba.types.Array(numba.boolean, 1, "C"),
+        _rows_type,
+        uint64_2d,
+        bool_2d,
+    )
+)
+def _fill_cases(
+    heads: npt.NDArray[Any],
+    cells: npt.NDArray[np.int64],
+    lines: npt.NDArray[np.int64],
+    embeddings: npt.NDArray[np.uint64],
+    chosen: npt.NDArray[np.int64],
+    slots: npt.NDArray[np.int64],
+    is_variant: npt.NDArray[np.bool_],
+    rows: npt.NDArray[Any],
+    keys: npt.NDArray[np.uint64],
+    is_named: npt.NDArray[np.bool_],
+) -> None:
+    """Write the rows and keys of some events that tell cases; rows are 0 before."""
+    for q in range(chosen.shape[0]):
+        i = chosen[q]
+        head, row = heads[i], rows[q]
+        t1, t2 = head["tenant_h1"], head["tenant_h2"]
+        member, c2 = head["customer_h1"], head["customer_h2"]
+        if member != _ZERO or c2 != _ZERO:
+            member, c2 = mix_entity_key(t1, t2, _CUSTOMER, member, c2)
+        event_key = mix_event_key(t1, t2, head["event_h1"], head["event_h2"])
+        fill_case(row, head, cells, embeddings, i, event_key, member)
+        id_cells = ID_CELL[int(head["kind"])]
+        _name_entities(head, cells, i, id_cells, 0, N_ENTITIES - 1, q, keys, is_named)
+        if CALL[int(head["kind"])] == _ORDER:
+            dearest = fill_order(row, head, cells, lines, i, slots, is_variant)
+            if dearest >= 0:
+                _name_entities(
+                    head,
+                    lines,
+                    dearest,
+                    LINE_ID_CELL,
+                    _FIRST_PRODUCT,
+                    _LAST_PRODUCT,
+                    q,
+                    keys,
+                    is_named,
+                )
+
+
+@compiled(void(array_of(HEAD_DTYPE), int64_2d, int64_1d, int64_1d, _rows_type, uint64_2d, bool_2d))
+def _fill_lines(
+    heads: npt.NDArray[Any],
+    lines: npt.NDArray[np.int64],
+    event_index: npt.NDArray[np.int64],
+    line_index: npt.NDArray[np.int64],
+    rows: npt.NDArray[Any],
+    keys: npt.NDArray[np.uint64],
+    is_named: npt.NDArray[np.bool_],
+) -> None:
+    """Write what each line says of itself over its order's row and keys."""
+    for q in range(rows.shape[0]):
+        head = heads[event_index[q]]
+        place = int(head["first_line"]) + line_index[q]
+        fill_line(rows[q], head, lines, place)
+        _name_entities(
+            head, lines, place, LINE_ID_CELL, _FIRST_PRODUCT, _LAST_PRODUCT, q, keys, is_named
+        )
+
+
+def to_request_rows(cells: EventCells) -> RequestRows:
     """Return one request row per case event; other events make none.
 
     Args:
-        source: Validated rows of the event schema; struct columns of kinds that
-            tell no case may be missing.
+        cells: Accepted events.
     """
-    batch = to_batch(source)
-    call = _CALL[read_kind_index(batch)]
-    chosen = np.flatnonzero(call)
-    rows, keys, is_guest = _fill_envelope(batch, chosen)
-    rows["call"] = call[chosen]
-    for name, number in CASE_KINDS.items():
-        positions = np.flatnonzero(rows["call"] == number)
-        if len(positions):
-            part = rows[positions]
-            _FILLERS[number](part, KindColumn(batch, name, chosen[positions]))
-            rows[positions] = part
-    return RequestColumns(rows, keys, is_guest, chosen)
+    return _convert_cases(cells, np.flatnonzero(CALL[cells.head["kind"]]))
 
 
-def to_line_rows(source: pa.Table | pa.RecordBatch) -> LineColumns:
+def to_line_rows(cells: EventCells) -> RequestRows:
     """Return one request row per line of every `order_placed` event.
 
     Args:
-        source: Validated rows of the event schema; other kinds may be missing.
+        cells: Accepted events.
     """
-    batch = to_batch(source)
-    chosen = np.flatnonzero(_CALL[read_kind_index(batch)] == Call.ORDER)
-    orders, keys, is_guest = _fill_envelope(batch, chosen)
-    events = KindColumn(batch, "order_placed", chosen)
-    lines = read_order_lines(events)
-    _fill_order(orders, events, lines)
-    rows = orders[lines.owners]
-    rows["call"] = Call.ORDER_LINE
-    rows["quantity"] = lines.quantities
-    rows["unit_price_minor"] = lines.unit_prices_minor
-    rows["value_minor"] = lines.quantities * lines.unit_prices_minor
-    return LineColumns(
+    orders = _convert_cases(cells, np.flatnonzero(CALL[cells.head["kind"]] == _ORDER))
+    counts = cells.head["line_count"][orders.event_index].astype(np.int64)
+    owners = np.repeat(np.arange(len(counts)), counts)
+    line_index = np.arange(len(owners)) - (np.cumsum(counts) - counts)[owners]
+    lines = RequestRows(
+        rows=orders.rows[owners],
+        entity_keys=orders.entity_keys[owners],
+        is_named=orders.is_named[owners],
+        event_index=orders.event_index[owners],
+        line_index=line_index,
+    )
+    keys = lines.entity_keys.reshape(-1, ENTITY_KEY_SIZE).view(np.uint64)
+    _fill_lines(
+        cells.head, cells.lines, lines.event_index, line_index, lines.rows, keys, lines.is_named
+    )
+    return lines
+
+
+def _convert_cases(cells: EventCells, chosen: npt.NDArray[np.int64]) -> RequestRows:
+    n = len(chosen)
+    rows = np.zeros(n, REQUEST_ROW_DTYPE)
+    keys = np.empty((n * N_ENTITIES, 2), np.uint64)
+    is_named = np.empty((n, N_ENTITIES), np.bool_)
+    longest = int(cells.head["line_count"].max(initial=0))
+    _fill_cases(
+        cells.head,
+        cells.cells,
+        cells.lines,
+        cells.embeddings.view(np.uint64),
+        chosen,
+        np.empty(_SLOTS_PER_LINE * longest + 2, np.int64),
+        np.empty(longest, np.bool_),
+        rows,
+        keys,
+        is_named,
+    )
+    has_embedding = np.flatnonzero(rows["flags"] & np.uint16(RequestFlag.HAS_EMBEDDING))
+    places = cells.head["embedding"][chosen[has_embedding]]
+    rows["embedding"][has_embedding] = cells.embeddings[places]
+    return RequestRows(
         rows=rows,
-        entity_keys=keys[lines.owners],
-        is_guest=is_guest[lines.owners],
-        source_index=chosen[lines.owners],
-        line_index=np.arange(len(rows)) - lines.offsets[lines.owners],
-        line_ids=lines.lines.field("line_id").to_pylist(),
-        skus=lines.lines.field("sku").to_pylist(),
-        styles=lines.lines.field("style").to_pylist(),
+        entity_keys=keys.view(np.uint8).reshape(n, N_ENTITIES, ENTITY_KEY_SIZE),
+        is_named=is_named,
+        event_index=chosen,
+        line_index=np.full(n, -1, np.int64),
     )
 
 
-def _fill_envelope(
-    batch: pa.RecordBatch, chosen: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    """Return rows with time, key and channel set, the entity keys, and who is a guest."""
-    taken = pa.array(chosen)
-    tenants = batch.column("tenant").take(taken)
-    rows = np.zeros(len(chosen), REQUEST_ROW_DTYPE)
-    rows["time_us"] = read_ints(batch.column("event_time"), chosen)
-    rows["case_key"] = compute_event_keys(tenants, batch.column("event_id").take(taken))
-    rows["channel"] = read_enum(batch.column("channel"), chosen, find_envelope_enum("channel"))
-    keys = compute_entity_keys(tenants, CUSTOMER, batch.column("customer_id").take(taken))
-    return rows, keys, read_is_empty(batch.column("customer_id"), chosen)
-
-
-def _fill_order_case(rows: npt.NDArray[Any], events: KindColumn) -> None:
-    _fill_order(rows, events, read_order_lines(events))
-
-
-def _fill_order(rows: npt.NDArray[Any], events: KindColumn, lines: OrderLines) -> None:
-    values = lines.order_values_minor
-    rows["call"] = Call.ORDER
-    rows["order_time_us"] = rows["time_us"]
-    rows["order_channel"] = rows["channel"]
-    rows["promised_delivery_us"] = events.ints("promised_delivery_time")
-    rows["value_minor"] = values
-    rows["order_value_minor"] = values
-    rows["unit_price_minor"] = lines.dearest_minor
-    rows["discount_minor"] = lines.discounts_minor
-    rows["gift_card_minor"] = events.ints("gift_card_minor")
-    rows["quantity"] = np.minimum(lines.sum_lines(lines.quantities), _INT32_MAX)
-    rows["line_count"] = lines.counts
-    rows["multi_variant_line_count"] = lines.multi_variant_counts
-    rows["return_window_days"] = events.ints("return_window_days")
-    rows["tender"] = events.enum("tender")
-    _set_flag(rows, RequestFlag.HAS_ORDER, True)
-    is_gift_card = (rows["gift_card_minor"] > 0) | (rows["tender"] == common_pb2.TENDER_GIFT_CARD)
-    _set_flag(rows, RequestFlag.IS_GIFT_CARD, is_gift_card)
-
-
-def _fill_after_order(rows: npt.NDArray[Any], events: KindColumn) -> None:
-    """Set what cancellations and returns share."""
-    rows["order_time_us"] = events.ints("order_time")
-    rows["delivery_time_us"] = events.ints("delivery_time")
-    rows["quantity"] = events.ints("quantity")
-    rows["unit_price_minor"] = events.ints("unit_price_minor")
-    rows["value_minor"] = events.ints("quantity") * events.ints("unit_price_minor")
-    rows["return_window_days"] = events.ints("return_window_days")
-    rows["order_channel"] = events.enum("order_channel")
-    rows["reason_code"] = events.enum("reason.code")
-    rows["embedding"] = events.embeddings("reason.embedding")
-    _set_flag(rows, RequestFlag.HAS_EMBEDDING, rows["embedding"].any(axis=1))
-
-
-def _fill_cancellation(rows: npt.NDArray[Any], events: KindColumn) -> None:
-    _fill_after_order(rows, events)
-    rows["delay_s"] = events.ints("delay_s")
-    rows["stage"] = events.enum("stage")
-    _set_flag(rows, RequestFlag.HAS_ORDER, True)
-
-
-def _fill_return(rows: npt.NDArray[Any], events: KindColumn) -> None:
-    _fill_after_order(rows, events)
-    rows["tender"] = events.enum("refund_tender")
-    _set_flag(rows, RequestFlag.HAS_RECEIPT, events.bools("has_receipt"))
-    _set_flag(rows, RequestFlag.HAS_ORDER, ~events.is_empty("order_id"))
-    _set_flag(rows, RequestFlag.IS_PHOTO_CHECKED, events.bools("evidence.is_photo_checked"))
-    _set_flag(rows, RequestFlag.IS_VIDEO_PASSED, events.bools("evidence.is_video_passed"))
-    _set_flag(rows, RequestFlag.IS_TAG_KNOWN, events.is_present("evidence.is_tag_on"))
-    _set_flag(rows, RequestFlag.IS_TAG_ON, events.bools("evidence.is_tag_on"))
-    is_gift_card = rows["tender"] == common_pb2.TENDER_GIFT_CARD
-    _set_flag(rows, RequestFlag.IS_GIFT_CARD, is_gift_card)
-
-
-def _set_flag(
-    rows: npt.NDArray[Any], flag: RequestFlag, where: npt.NDArray[np.bool_] | np.bool_ | bool
-) -> None:
-    rows["flags"] |= np.where(where, np.uint16(flag), np.uint16(0))
-
-
-_FILLERS = {
-    Call.ORDER: _fill_order_case,
-    Call.CANCELLATION: _fill_cancellation,
-    Call.RETURN: _fill_return,
-}
+__all__ = ["CASE_KINDS", "RequestRows", "to_line_rows", "to_request_rows"]

@@ -1,0 +1,160 @@
+"""Arrow batches of the event log to cells, a column at a time, only kinds that are there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.embedding import DIM, EMBEDDERS
+from features.log.arrow_access import (
+    find_envelope_enum,
+    read_embeddings,
+    read_enum,
+    read_ints,
+    read_kind_index,
+    to_batch,
+)
+from features.log.cells import (
+    HEAD_DTYPE,
+    KIND_FIELDS,
+    LINE_FIELDS,
+    LINES_PATH,
+    N_CELLS,
+    N_LINE_CELLS,
+    CellField,
+    EventCells,
+)
+from features.log.partitioning import hash_strings
+from features.log.schema import EVENT_KINDS, FieldType
+
+_EMBEDDER_IDS = {embedder.name: embedder.id for embedder in EMBEDDERS}
+_EMBEDDER = "embedder"
+
+
+def from_arrow(source: pa.Table | pa.RecordBatch) -> EventCells:
+    """Return the cells of some events.
+
+    Args:
+        source: Rows of the event schema with known kinds; a kind whose struct column
+            is missing has only its head.
+    """
+    batch = to_batch(source)
+    n = batch.num_rows
+    kinds = read_kind_index(batch)
+    head = np.zeros(n, HEAD_DTYPE)
+    _fill_envelope(batch, kinds, head)
+    cells = np.zeros((n, N_CELLS), np.int64)
+    lines = np.zeros((0, N_LINE_CELLS), np.int64)
+    embeddings: list[npt.NDArray[np.int8]] = []
+    n_embeddings = 0
+    for number in np.flatnonzero(np.bincount(kinds[kinds >= 0], minlength=len(EVENT_KINDS))):
+        kind = EVENT_KINDS[number]
+        if kind not in batch.schema.names:
+            continue
+        rows = np.flatnonzero(kinds == number)
+        column = batch.column(kind)
+        payloads = column if len(rows) == n else column.take(pa.array(rows))
+        _fill_payloads(kind, payloads, rows, head, cells)
+        if kind == LINES_PATH[0]:
+            lines = _read_lines(payloads, rows, head)
+        found = _read_embeddings(kind, payloads)
+        if found is not None:
+            places, content = found
+            head["embedding"][rows[places]] = n_embeddings + np.arange(len(places))
+            n_embeddings += len(places)
+            embeddings.append(content)
+    whole = np.concatenate(embeddings) if embeddings else np.zeros((0, DIM), np.int8)
+    return EventCells(head, cells, lines, whole)
+
+
+def _fill_envelope(
+    batch: pa.RecordBatch, kinds: npt.NDArray[np.int64], head: npt.NDArray[Any]
+) -> None:
+    everything = np.arange(batch.num_rows)
+    head["event_time_us"] = read_ints(batch.column("event_time"), everything)
+    head["known_at_us"] = read_ints(batch.column("known_at"), everything)
+    head["ingest_us"] = read_ints(batch.column("ingest_time"), everything)
+    for column, name in (("tenant", "tenant"), ("event_id", "event"), ("customer_id", "customer")):
+        hashes = hash_strings(batch.column(column))
+        head[f"{name}_h1"], head[f"{name}_h2"] = hashes[:, 0], hashes[:, 1]
+    channels = find_envelope_enum("channel")
+    head["channel"] = read_enum(batch.column("channel"), everything, channels)
+    head["kind"] = kinds + 1
+    head["embedding"] = -1
+
+
+def _fill_payloads(
+    kind: str,
+    payloads: pa.StructArray,
+    rows: npt.NDArray[np.int64],
+    head: npt.NDArray[Any],
+    cells: npt.NDArray[np.int64],
+) -> None:
+    """Write the cells and presence bits of the rows of one kind."""
+    present = np.zeros(len(rows), np.uint64)
+    part = np.zeros((len(rows), N_CELLS), np.int64)
+    for field in KIND_FIELDS[kind]:
+        column = pc.struct_field(payloads, field.path.split("."))
+        if field.bit >= 0:
+            is_there = column.is_valid().to_numpy(zero_copy_only=False)
+            present |= is_there.astype(np.uint64) << np.uint64(field.bit)
+        if field.cell >= 0:
+            _fill_cells(field, column, part)
+    head["present"][rows] = present
+    cells[rows] = part
+
+
+def _fill_cells(field: CellField, column: pa.Array, cells: npt.NDArray[np.int64]) -> None:
+    """Write one field's cells from its column; null is 0."""
+    if field.spec.type is FieldType.STRING and field.spec.name != _EMBEDDER:
+        cells[:, field.cell : field.cell + 2] = hash_strings(column).view(np.int64)
+    else:
+        cells[:, field.cell] = _read_numbers(field, column)
+
+
+def _read_numbers(field: CellField, column: pa.Array) -> npt.NDArray[np.int64]:
+    everything = np.arange(len(column))
+    if field.spec.name == _EMBEDDER:
+        return read_enum(column, everything, _EMBEDDER_IDS).astype(np.int64)
+    if field.spec.enum_numbers is not None:
+        return read_enum(column, everything, field.spec.enum_numbers).astype(np.int64)
+    if field.spec.type is FieldType.DOUBLE:
+        values = column.fill_null(0.0).to_numpy(zero_copy_only=False)
+        return np.ascontiguousarray(values, np.float64).view(np.int64)
+    return read_ints(column, everything)
+
+
+def _read_lines(
+    payloads: pa.StructArray, rows: npt.NDArray[np.int64], head: npt.NDArray[Any]
+) -> npt.NDArray[np.int64]:
+    """Return the cells of all lines of some orders, and note in `head` whose they are."""
+    lists = pc.struct_field(payloads, [LINES_PATH[1]])
+    counts = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False)
+    starts = np.cumsum(counts) - counts
+    head["line_count"][rows] = counts
+    head["first_line"][rows] = np.where(counts > 0, starts, 0)
+    flat = pc.list_flatten(lists)
+    lines = np.zeros((len(flat), N_LINE_CELLS), np.int64)
+    for field in LINE_FIELDS:
+        column = flat.field(field.path)
+        _fill_cells(field, column, lines)
+        if field.bit >= 0:
+            lines[:, field.bit] = column.is_valid().to_numpy(zero_copy_only=False)
+    return lines
+
+
+def _read_embeddings(
+    kind: str, payloads: pa.StructArray
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8]] | None:
+    """Return which payloads have an embedding, and those, shape `(k, DIM)`."""
+    for field in KIND_FIELDS[kind]:
+        if field.spec.type is FieldType.BYTES:
+            column = pc.struct_field(payloads, field.path.split("."))
+            sizes = pc.binary_length(column).fill_null(0).to_numpy(zero_copy_only=False)
+            places = np.flatnonzero(sizes == DIM)
+            return places, read_embeddings(column, places)
+    return None
