@@ -82,6 +82,11 @@ uint64_1d_readonly = numba.types.Array(numba.uint64, 1, "C", readonly=True)
 uint64_2d = numba.types.Array(numba.uint64, 2, "C")
 
 
+def tuple_of(*types: Any) -> Any:
+    """Return the numba type of a tuple."""
+    return numba.types.Tuple(types)
+
+
 def array_of(dtype: np.dtype[Any]) -> Any:
     """Return the numba type of a one-dimensional C array of a structured dtype."""
     return numba.types.Array(numba.from_dtype(dtype), 1, "C")

@@ -45,8 +45,10 @@ BLOCK_WORDS = 64
 SLACK = 8  # A word is written and read as 8 bytes, whatever its length.
 _CHUNK = 512  # Records packed at a time: bounds the scratch, which has room for the worst.
 
+# Of a byte: how many bits are set, and the number of the lowest one.
+_BIT_COUNT = np.array([byte.bit_count() for byte in range(256)], np.int64)
+_LOWEST_BIT = np.array([(byte & -byte).bit_length() - 1 for byte in range(256)], np.int64)
 _U0 = np.uint64(0)
-_U8 = np.uint64(8)
 _BYTE = np.uint64(0xFF)
 
 
@@ -200,10 +202,10 @@ def _write_masks(words: npt.NDArray[np.uint64], first: int, last: int, out: Any,
 
 
 @inlined
-def _count_bits(byte: int) -> int:
+def _count_bits(data: npt.NDArray[np.uint8], first: int, last: int) -> int:
     count = 0
-    for j in range(8):
-        count += (byte >> j) & 1
+    for n in range(first, last):
+        count += _BIT_COUNT[data[n]]
     return count
 
 
@@ -211,37 +213,30 @@ def _count_bits(byte: int) -> int:
 def _pack_block(words: npt.NDArray[np.uint64], first: int, n_masks: int, out: Any, n: int) -> int:
     """Write lengths and bytes of the words whose masks stand before `n`; return the new end."""
     groups, masks = np.int64(out[n - n_masks]), n - n_masks + 1
-    n_words = 0
-    for m in range(masks, n):
-        n_words += _count_bits(np.int64(out[m]))
-    code_at, n = n, n + ((n_words + 1) >> 1)
-    is_high = False
-    for group in range(8):
-        if (groups >> group) & 1 == 0:
-            continue
-        mask, start = np.int64(out[masks]), first + 8 * group
+    code_at, n = n, n + ((_count_bits(out, masks, n) + 1) >> 1)
+    shift = 0
+    while groups:
+        start = first + 8 * _LOWEST_BIT[groups]
+        groups &= groups - 1
+        mask = np.int64(out[masks])
         masks += 1
-        for j in range(8):
-            if (mask >> j) & 1 == 0:
-                continue
-            word = words[start + j]
-            before = words[start + j - 1] if start + j > 0 else _U0
-            size, less = _measure(word), _U0
+        while mask:
+            i = start + _LOWEST_BIT[mask]
+            mask &= mask - 1
+            word = words[i]
+            code = size = _measure(word)
+            before = words[i - 1] if i > 0 else _U0
             if before >= word:
-                less = before - word
-                size_less = _measure(less)
+                size_less = _measure(before - word)
                 if size_less < size:
-                    code, size, word = size_less + (8 if size_less else 0), size_less, less
-                else:
-                    code = size
+                    code, size = size_less + (8 if size_less else 0), size_less
+                    word = before - word
+            if shift == 0:
+                out[code_at] = code
             else:
-                code = size
-            if is_high:
                 out[code_at] |= np.uint8(code << 4)
-                code_at += 1
-            else:
-                out[code_at] = np.uint8(code)
-            is_high = not is_high
+            code_at += shift >> 2
+            shift ^= 4
             _write_word(out, n, word)
             n += size
     return n
@@ -277,10 +272,16 @@ def pack_words(
 
 
 @inlined
-def clear_words(words: npt.NDArray[np.uint64]) -> None:
-    """Set all words to zero."""
-    for i in range(words.shape[0]):
-        words[i] = _U0
+def clear_words(words: npt.NDArray[np.uint64], data: npt.NDArray[np.uint8], start: int) -> None:
+    """Set a record's words to zero again, where its stored form at `data[start]` has any.
+
+    Scratch records are unpacked into over and over; most of their blocks stay empty.
+    """
+    n_words = words.shape[0]
+    for block in range((n_words + BLOCK_WORDS - 1) // BLOCK_WORDS):
+        if (np.int64(data[start + 2 + (block >> 3)]) >> (block & 7)) & 1:
+            for i in range(block * BLOCK_WORDS, min(n_words, (block + 1) * BLOCK_WORDS)):
+                words[i] = _U0
 
 
 @inlined
@@ -292,28 +293,24 @@ def _unpack_block(
         return -1
     groups = np.int64(data[n])
     masks = n + 1
-    n = masks + _count_bits(groups)
+    n = masks + _BIT_COUNT[groups]
     if groups == 0 or n > end:
         return -1
-    n_words = 0
-    for m in range(masks, n):
-        n_words += _count_bits(np.int64(data[m]))
-    code_at, n = n, n + ((n_words + 1) >> 1)
+    code_at, n = n, n + ((_count_bits(data, masks, n) + 1) >> 1)
     if n > end:
         return -1
-    is_high = False
-    for group in range(8):
-        if (groups >> group) & 1 == 0:
-            continue
-        mask, start = np.int64(data[masks]), first + 8 * group
+    shift = 0
+    while groups:
+        start = first + 8 * _LOWEST_BIT[groups]
+        groups &= groups - 1
+        mask = np.int64(data[masks])
         masks += 1
-        for j in range(8):
-            if (mask >> j) & 1 == 0:
-                continue
-            i = start + j
-            code = np.int64(data[code_at] >> 4) if is_high else np.int64(data[code_at] & 15)
-            code_at += np.int64(is_high)
-            is_high = not is_high
+        while mask:
+            i = start + _LOWEST_BIT[mask]
+            mask &= mask - 1
+            code = (np.int64(data[code_at]) >> shift) & 15
+            code_at += shift >> 2
+            shift ^= 4
             size = code if code <= 8 else code - 8
             if i >= words.shape[0] or n + size > end:
                 return -1

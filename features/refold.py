@@ -1,0 +1,196 @@
+"""Stored records and new rows to stored records: what the stream does with every event.
+
+One compiled pass over any mix of entities: unpack a record into the one scratch
+record of its layout (which stays in the processor's cache), fold its rows, pack it
+again. No record exists as a Python object.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from features.compiled import (
+    array_of,
+    compiled,
+    inlined,
+    int8_2d,
+    int64,
+    int64_1d,
+    tuple_of,
+    uint8_1d,
+    uint8_1d_readonly,
+    uint64_1d,
+)
+from features.entities import LAYOUTS, Layout
+from features.fold_rows import FOLD_ROW_DTYPE
+from features.folds.activity import fold_activity
+from features.folds.history import fold_history
+from features.folds.identity import fold_identity
+from features.folds.tally import fold_tally
+from features.records.activity import ACTIVITY_DTYPE
+from features.records.history import HISTORY_DTYPE
+from features.records.identity import IDENTITY_DTYPE
+from features.records.packing import (
+    SLACK,
+    PackedRecords,
+    clear_words,
+    compute_max_size,
+    explain_damage,
+    pack_words,
+    unpack_words,
+)
+from features.records.tally import TALLY_DTYPE
+
+RECORD_DTYPES: dict[Layout, np.dtype[Any]] = {
+    Layout.HISTORY: HISTORY_DTYPE,
+    Layout.ACTIVITY: ACTIVITY_DTYPE,
+    Layout.TALLY: TALLY_DTYPE,
+    Layout.IDENTITY: IDENTITY_DTYPE,
+}
+"""The record in memory of each layout."""
+
+LAYOUT_OF = np.array([int(layout) for layout in LAYOUTS], np.int64)
+"""Number of the layout, by entity number."""
+
+_HISTORY = int(Layout.HISTORY)
+_ACTIVITY = int(Layout.ACTIVITY)
+_TALLY = int(Layout.TALLY)
+
+MAX_SIZE = max(compute_max_size(dtype.itemsize // 8) for dtype in RECORD_DTYPES.values())
+"""No stored record of any layout is larger, in bytes."""
+
+_ROOM = MAX_SIZE + SLACK
+
+
+@inlined
+def _grow(buffer: npt.NDArray[np.uint8], n_used: int) -> npt.NDArray[np.uint8]:
+    """Return a buffer with the same beginning and room for one more record at least."""
+    larger = np.empty(2 * buffer.shape[0] + _ROOM, np.uint8)
+    larger[:n_used] = buffer[:n_used]
+    return larger
+
+
+@compiled(
+    tuple_of(uint8_1d, int64)(
+        uint8_1d_readonly,
+        int64_1d,
+        uint8_1d_readonly,
+        array_of(FOLD_ROW_DTYPE),
+        int64_1d,
+        int8_2d,
+        array_of(HISTORY_DTYPE),
+        array_of(ACTIVITY_DTYPE),
+        array_of(TALLY_DTYPE),
+        array_of(IDENTITY_DTYPE),
+        uint64_1d,
+        uint64_1d,
+        uint64_1d,
+        uint64_1d,
+        uint8_1d,
+        int64_1d,
+    )
+)
+def _refold(
+    data: npt.NDArray[np.uint8],
+    ends: npt.NDArray[np.int64],
+    entities: npt.NDArray[np.uint8],
+    rows: npt.NDArray[Any],
+    owners: npt.NDArray[np.int64],
+    embeddings: npt.NDArray[np.int8],
+    histories: npt.NDArray[Any],
+    activities: npt.NDArray[Any],
+    tallies: npt.NDArray[Any],
+    identities: npt.NDArray[Any],
+    history_words: npt.NDArray[np.uint64],
+    activity_words: npt.NDArray[np.uint64],
+    tally_words: npt.NDArray[np.uint64],
+    identity_words: npt.NDArray[np.uint64],
+    out: npt.NDArray[np.uint8],
+    out_ends: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.uint8], int]:
+    """Return the new stored forms and the number of the first damaged record, or -1.
+
+    The four scratch records are zero, before and after; their words are views of them.
+    """
+    n_rows = rows.shape[0]
+    start = row = n = 0
+    for number in range(ends.shape[0]):
+        end, layout = ends[number], LAYOUT_OF[entities[number]]
+        if layout == _HISTORY:
+            words = history_words
+        elif layout == _ACTIVITY:
+            words = activity_words
+        elif layout == _TALLY:
+            words = tally_words
+        else:
+            words = identity_words
+        if end > start and not unpack_words(data, start, end, layout, words):
+            return out, number
+        first = row
+        while row < n_rows and owners[row] == number:
+            if layout == _HISTORY:
+                fold_history(histories[0], rows[row], embeddings)
+            elif layout == _ACTIVITY:
+                fold_activity(activities[0], rows[row])
+            elif layout == _TALLY:
+                fold_tally(tallies[0], rows[row])
+            else:
+                fold_identity(identities[0], rows[row])
+            row += 1
+        if end > start or row > first:
+            if out.shape[0] - n < _ROOM:
+                out = _grow(out, n)
+            new_start = n
+            n = pack_words(words, layout, out, n)
+            clear_words(words, out, new_start)
+        out_ends[number] = n
+        start = end
+    return out, -1
+
+
+def refold(
+    packed: PackedRecords,
+    entities: npt.NDArray[np.uint8],
+    rows: npt.NDArray[Any],
+    owners: npt.NDArray[np.int64],
+    embeddings: npt.NDArray[np.int8],
+) -> PackedRecords:
+    """Return the records with the rows folded in.
+
+    Args:
+        packed: The `m` records as stored; missing ones begin empty.
+        entities: Shape `(m,)`, uint8: number of each record's `Entity`.
+        rows: Shape `(n,)` of `FOLD_ROW_DTYPE`, each event once. Event times are at
+            or after 1970-01-01.
+        owners: Shape `(n,)`, ascending: the record that each row belongs to.
+        embeddings: Shape `(k, DIM)`: what the rows' `embedding` points into.
+
+    Returns:
+        The `m` stored forms; missing where there was neither record nor row.
+
+    Raises:
+        SchemaMismatchError: A stored form is not a record of its entity's layout
+            and of this version.
+    """
+    scratch = [np.zeros(1, dtype) for dtype in RECORD_DTYPES.values()]
+    ends = np.empty(len(packed), np.int64)
+    room = len(packed.buffer) + 64 * len(rows) + _ROOM
+    buffer, damaged = _refold(
+        packed.buffer,
+        packed.ends,
+        entities,
+        rows,
+        owners,
+        embeddings,
+        *scratch,
+        *(record.view(np.uint64) for record in scratch),
+        np.empty(room, np.uint8),
+        ends,
+    )
+    if damaged >= 0:
+        layout = LAYOUTS[int(entities[damaged])]
+        raise explain_damage(packed.get_blob(damaged), layout)
+    return PackedRecords(buffer[: ends[-1] if len(ends) else 0], ends)
