@@ -13,11 +13,12 @@ Python forms take strings and give the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
 from features.compiled import compiled, inlined, int64_1d, uint64_2d
 from features.entities import N_ENTITIES, Entity
@@ -37,6 +38,7 @@ ENTITY_KEY_SIZE = 16
 _ZERO = np.uint64(0)
 _ONE = np.uint64(1)
 _BATCH = int(Entity.BATCH)
+_STYLE = int(Entity.STYLE)
 _SUPPLIER = int(Entity.SUPPLIER)
 
 
@@ -68,42 +70,76 @@ def mix_link(tenant_h1: Any, tenant_h2: Any, id_h1: Any, id_h2: Any) -> Any:
     return _ONE if h1 == _ZERO else h1
 
 
-@compiled(numba.void(uint8_1d_readonly, int64_1d, uint64_2d))
-def _compute_case_keys(names: Any, ends: Any, keys: Any) -> None:
-    """Write both halves of each entity's key; the names are the tenant's, then each entity's."""
+@compiled(numba.void(uint8_1d_readonly, int64_1d, uint64_2d, uint64_2d))
+def _compute_case_names(names: Any, ends: Any, keys: Any, others: Any) -> None:
+    """Write all keys, and (event key, style link) of each case.
+
+    The names stand end to end: the tenant's, the event's, then each case's ids.
+    """
     tenant_h1, tenant_h2 = hash_span(names, 0, ends[0])
-    supplier_h1, supplier_h2 = hash_span(names, ends[_SUPPLIER], ends[_SUPPLIER + 1])
-    for entity in range(N_ENTITIES):
-        h1, h2 = hash_span(names, ends[entity], ends[entity + 1])
-        if entity == _BATCH:
-            h1, h2 = mix_batch_id(supplier_h1, supplier_h2, h1, h2)
-        key_h1, key_h2 = mix_entity_key(tenant_h1, tenant_h2, entity, h1, h2)
-        keys[entity, 0] = key_h1
-        keys[entity, 1] = key_h2
+    event_h1, event_h2 = hash_span(names, ends[0], ends[1])
+    event_key = mix_event_key(tenant_h1, tenant_h2, event_h1, event_h2)
+    for case in range(len(others)):
+        first = 1 + case * N_ENTITIES
+        supplier_h1, supplier_h2 = _ZERO, _ZERO
+        others[case, 0] = event_key
+        for entity in range(N_ENTITIES):
+            h1, h2 = hash_span(names, ends[first + entity], ends[first + entity + 1])
+            if entity == _STYLE:
+                others[case, 1] = mix_link(tenant_h1, tenant_h2, h1, h2)
+            elif entity == _SUPPLIER:
+                supplier_h1, supplier_h2 = h1, h2
+            elif entity == _BATCH:
+                h1, h2 = mix_batch_id(supplier_h1, supplier_h2, h1, h2)
+            key_h1, key_h2 = mix_entity_key(tenant_h1, tenant_h2, entity, h1, h2)
+            keys[first - 1 + entity, 0] = key_h1
+            keys[first - 1 + entity, 1] = key_h2
 
 
-def compute_case_keys(tenant: str, ids: Sequence[str]) -> npt.NDArray[np.uint8]:
-    """Return the keys of all entities that a case may name, in one call.
+@dataclass(frozen=True, slots=True)
+class CaseNames:
+    """What some cases of one event are called inside.
+
+    Attributes:
+        entity_keys: `N_ENTITIES` keys of 16 bytes per case, in the order of the cases;
+            where an id is empty, the key means nothing.
+        event_key: Of the event that tells them.
+        style_links: One per case.
+    """
+
+    entity_keys: list[bytes]
+    event_key: int
+    style_links: list[int]
+
+
+def compute_case_names(tenant: str, event_id: str, ids: Sequence[str]) -> CaseNames:
+    """Return all keys and links of some cases (an order and its lines) in one compiled call.
 
     Args:
         tenant: The retailer.
-        ids: One per `Entity`, in its order; empty where the case names none (the key
-            there means nothing). The batch is the supplier's at its place.
+        event_id: The event that tells them.
+        ids: Per case one per `Entity`, in its order; empty where the case names none.
+            The batch is the supplier's at its place.
 
-    Returns:
-        Shape `(N_ENTITIES, 16)`, uint8.
-
-    >>> keys = compute_case_keys("demo", ["c1", "c1", "sku1"] + [""] * 8)
-    >>> keys[2].tobytes() == compute_entity_key("demo", Entity.SKU, "sku1")
+    >>> names = compute_case_names("demo", "e1", ["c1", "c1", "sku1"] + [""] * 8)
+    >>> names.entity_keys[2] == compute_entity_key("demo", Entity.SKU, "sku1")
     True
     """
-    if len(ids) != N_ENTITIES:
-        raise ValueError(f"{len(ids)} ids, expected one per entity: {N_ENTITIES}")
-    names = [name.encode() for name in (tenant, *ids)]
-    ends = np.cumsum([len(name) for name in names], dtype=np.int64)
-    keys = np.empty((N_ENTITIES, 2), np.uint64)
-    _compute_case_keys(to_bytes_array(b"".join(names)), ends, keys)
-    return keys.view(np.uint8)
+    n_cases, rest = divmod(len(ids), N_ENTITIES)
+    if rest:
+        raise ValueError(f"{len(ids)} ids, expected {N_ENTITIES} per case")
+    names = [name.encode() for name in (tenant, event_id, *ids)]
+    ends = np.array(list(accumulate(map(len, names))), np.int64)
+    keys = np.empty((len(ids), 2), np.uint64)
+    others = np.empty((n_cases, 2), np.uint64)
+    _compute_case_names(to_bytes_array(b"".join(names)), ends, keys, others)
+    content = keys.tobytes()
+    size = ENTITY_KEY_SIZE
+    return CaseNames(
+        entity_keys=[content[at : at + size] for at in range(0, len(content), size)],
+        event_key=int(others[0, 0]),
+        style_links=others[:, 1].tolist(),
+    )
 
 
 def compute_event_key(tenant: str, event_id: str) -> int:

@@ -11,7 +11,7 @@ from features.keys import (
     ENTITY_KEY_SIZE,
     N_SHARDS,
     compute_batch_key,
-    compute_case_keys,
+    compute_case_names,
     compute_entity_key,
     compute_event_key,
     compute_link,
@@ -86,15 +86,21 @@ def test_a_batch_is_its_suppliers(tenant: str, supplier: str, batch: str) -> Non
     assert compute_batch_key(tenant, supplier, batch) == _to_words(*hash_bytes(words))
 
 
-@given(IDS, st.lists(IDS, min_size=N_ENTITIES, max_size=N_ENTITIES))
-def test_a_cases_keys_equal_the_single_ones(tenant: str, ids: list[str]) -> None:
-    keys = compute_case_keys(tenant, ids)
-    for entity in Entity:
-        if entity is Entity.BATCH:
-            expected = compute_batch_key(tenant, ids[Entity.SUPPLIER], ids[Entity.BATCH])
-        else:
-            expected = compute_entity_key(tenant, entity, ids[entity])
-        assert keys[entity].tobytes() == expected
+@given(IDS, IDS, st.lists(IDS, min_size=2 * N_ENTITIES, max_size=2 * N_ENTITIES))
+def test_the_names_of_cases_equal_the_single_ones(
+    tenant: str, event_id: str, ids: list[str]
+) -> None:
+    names = compute_case_names(tenant, event_id, ids)
+    assert names.event_key == compute_event_key(tenant, event_id)
+    for case in range(2):
+        own = ids[case * N_ENTITIES :][:N_ENTITIES]
+        assert names.style_links[case] == compute_link(tenant, own[Entity.STYLE])
+        for entity in Entity:
+            if entity is Entity.BATCH:
+                expected = compute_batch_key(tenant, own[Entity.SUPPLIER], own[Entity.BATCH])
+            else:
+                expected = compute_entity_key(tenant, entity, own[entity])
+            assert names.entity_keys[case * N_ENTITIES + entity] == expected
 
 
 def test_a_batch_key_is_not_made_without_its_supplier() -> None:
