@@ -7,6 +7,7 @@ process with a signal. So the file is walked before the map is trusted.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,10 +18,12 @@ from lmdb.verify import VerifyError, verify
 
 from features.errors import StoreUnavailableError
 
-DATABASES = (b"records", b"seen", b"shards", b"meta")
+DATABASES = (b"records", b"shards", b"meta")
 
 _GIB = 1 << 30
 _MIB = 1 << 20
+_ZEROS = bytes(_MIB)
+_REBUILD = "restore a backup, or rebuild: `hemostat store rebuild LOG --store PATH`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,10 @@ class LmdbOptions:
             not disk: the file grows with its content.
         max_readers: Most processes and threads that may read at the same time.
         is_synced: Whether each commit waits for the disk. False survives a killed
-            process but not a power cut: after one, rebuild the store from the log.
+            process but not a power cut: after one, restore or rebuild the store.
+        is_mapped: Whether the writer writes through its map. Half the cost of a commit,
+            since no changed page is copied to the kernel; the caller makes room with
+            `make_room` before LMDB may need it.
         max_checked_bytes: Files up to this size are walked page by page when opened
             (about a quarter of a second for 64 MiB); larger ones only if they look cut off.
     """
@@ -40,6 +46,7 @@ class LmdbOptions:
     map_size_bytes: int = 64 * _GIB
     max_readers: int = 256
     is_synced: bool = False
+    is_mapped: bool = False
     max_checked_bytes: int = 64 * _MIB
 
 
@@ -59,14 +66,15 @@ def open_environment(path: Path, options: LmdbOptions, *, readonly: bool) -> lmd
     with explained(path):
         environment = lmdb.open(
             str(path),
-            map_size=0 if readonly else options.map_size_bytes,  # 0: as the writer made it.
+            # A reader's map may be larger than the file, which then may grow under it.
+            map_size=options.map_size_bytes,
             max_dbs=len(DATABASES),
             max_readers=options.max_readers,
             readonly=readonly,
             create=not readonly,
             sync=options.is_synced,
             metasync=options.is_synced,
-            writemap=False,
+            writemap=options.is_mapped and not readonly,
             readahead=False,  # Reads are random; readahead would evict hot pages.
         )
         try:
@@ -76,6 +84,24 @@ def open_environment(path: Path, options: LmdbOptions, *, readonly: bool) -> lmd
             environment.close()
             raise
     return environment
+
+
+def make_room(path: Path, n_bytes: int) -> None:
+    """Make `data.mdb` at least so long, every byte of it reserved on the disk.
+
+    A page of a map without room behind it kills the process when it is written.
+    Zeros are written in place of an allocation, which would cost more per page later.
+
+    Raises:
+        OSError: The disk is full; the file keeps what was added.
+    """
+    descriptor = os.open(path / "data.mdb", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        start = os.fstat(descriptor).st_size
+        while start < n_bytes:
+            start += os.pwrite(descriptor, _ZEROS[: n_bytes - start], start)
+    finally:
+        os.close(descriptor)
 
 
 def _check_pages(environment: lmdb.Environment, path: Path, max_checked_bytes: int) -> None:
@@ -98,7 +124,7 @@ def _check_pages(environment: lmdb.Environment, path: Path, max_checked_bytes: i
             field="store",
             value=f"{path / 'data.mdb'}: {problems[0]}",
             expectation="an intact LMDB file",
-            fix="rebuild it from the event log: `hemostat stream LOG --store NEW`",
+            fix=_REBUILD,
         )
 
 
@@ -151,20 +177,20 @@ _FIXES = {
     # LMDB reports a disk that is full as an input/output error (a short write).
     errno.EIO: "free disk space (or check the disk); the stream goes on where it was",
     errno.ENOSPC: "free disk space; the stream goes on where it was",
+    errno.EFBIG: "allow larger files (`ulimit -f`); the stream goes on where it was",
     errno.EDQUOT: "free disk space or raise the quota; the stream goes on where it was",
     errno.EACCES: "choose a folder that this user may read and write",
     errno.EROFS: "choose a folder on a writable file system",
     errno.ENOENT: "check the path; `hemostat stream LOG --store PATH` makes a store",
     errno.ENOMEM: "allow more address space (`ulimit -v`) or use a smaller --map-size-gib",
 }
-_DEFAULT_FIX = "rebuild it from the event log: `hemostat stream LOG --store NEW`"
 
 
 def _explain(path: Path, error: Exception, code: int) -> StoreUnavailableError:
-    is_disk_full = code in (errno.EIO, errno.ENOSPC, errno.EDQUOT)
+    is_disk_full = code in (errno.EIO, errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
     return StoreUnavailableError(
         "the disk is full or failing" if is_disk_full else "the store cannot be used",
         field="store",
         value=f"{path}: {error}",
-        fix=_FIXES.get(code, _DEFAULT_FIX),
+        fix=_FIXES.get(code, _REBUILD),
     )

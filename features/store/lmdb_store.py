@@ -1,20 +1,24 @@
 """The embedded online store: one folder, no server, read by scorers while the stream writes.
 
-Layout of `STORE/features` (an LMDB environment; all keys start with the shard's
-byte, so a commit touches one sixteenth of each tree):
+Layout of one generation (`STORE/generations/NNNN`, see `features.store.generations`):
+
+| file | what it holds |
+|---|---|
+| `data.mdb`, `lock.mdb` | an LMDB environment with the databases below |
+| `seen/GENERATION.seen` | event keys of 30 days of ingest time, see `features.store.seen_table` |
+| `writer.lock` | the process that writes |
 
 | database | key | value |
 |---|---|---|
-| `records` | shard, 16-byte entity key | the encoded record |
-| `seen` | shard, event key | ingest_us, content hash (8 bytes each, big-endian) |
-| `shards` | shard | `ShardState` as MessagePack |
+| `records` | 16-byte entity key | the packed record |
+| `shards` | `r` or `s` (records, seen), shard | `ShardState` as MessagePack |
 | `meta` | `schema` | `StoreSchema` as MessagePack |
+| `meta` | `boot` | boot id of the machine while an unsynced writer is at work |
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -24,30 +28,36 @@ import numpy as np
 import numpy.typing as npt
 
 from features.errors import StoreUnavailableError
-from features.keys import N_SHARDS, compute_shard
-from features.store.commit_rules import check_owner, check_version, compute_forget_before_us
+from features.keys import N_SHARDS
+from features.records.packing import PackedRecords
+from features.store.generations import find_generation
+from features.store.key_codes import join_keys, split_keys
 from features.store.lmdb_environment import DATABASES, LmdbOptions, explained, open_environment
-from features.store.port import SeenEvents, ShardProgress, ShardState
+from features.store.port import ShardState
 from features.store.schema import CURRENT_SCHEMA, StoreSchema, check_schema
-from features.store.writer_lock import WriterLock
 
-_SHARD_BYTES = tuple(bytes([shard]) for shard in range(N_SHARDS))
-_SEEN_KEY_SIZE = 9
-_SEEN_VALUE_SIZE = 16
-_SCHEMA_KEY = b"schema"
-# Two old ids looked at per new one: the table stays below twice what must be kept.
-_FORGET_RATE = 2
-_MIN_FORGET_LOOKS = 16
+RECORDS, SEEN = b"r", b"s"
+"""Which ledger a state in `shards` belongs to."""
+
+SCHEMA_KEY, BOOT_KEY = b"schema", b"boot"
+
+_N_SCANNED = 4_096
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 _decode_state = msgspec.msgpack.Decoder(ShardState).decode
 _decode_schema = msgspec.msgpack.Decoder(StoreSchema).decode
 
 
+def read_boot_id() -> bytes:
+    """Return what differs each time the machine has booted."""
+    return _BOOT_ID.read_bytes().strip()
+
+
 class LmdbFeatureReader:
     """A `FeatureReader` over a store on disk; works while a stream writes to it.
 
-    Make it with `open_reader`, after any fork. One per process: LMDB refuses to
-    open the same files twice in one process.
+    Make it with `open_reader`, after any fork. One per process and generation: LMDB
+    refuses to open the same files twice in one process.
     """
 
     def __init__(self, environment: lmdb.Environment, path: Path, schema: StoreSchema) -> None:
@@ -58,30 +68,46 @@ class LmdbFeatureReader:
             try:
                 opened = [environment.open_db(name, create=False) for name in DATABASES]
             except lmdb.NotFoundError as error:
-                raise _describe_missing(path) from error
-            self._records, self._seen, self._shards, self._meta = opened
-            with environment.begin() as transaction:
-                stored = transaction.get(_SCHEMA_KEY, db=self._meta)
+                raise describe_missing(path) from error
+            self._records, self._shards, self._meta = opened
+            with environment.begin(db=self._meta) as transaction:
+                stored, boot_id = transaction.get(SCHEMA_KEY), transaction.get(BOOT_KEY)
         if stored is None:
-            raise _describe_missing(path)
-        check_schema(_decode_schema(stored), schema, str(path.parent))
+            raise describe_missing(path)
+        self.schema = _decode_schema(stored)
+        check_schema(self.schema, schema, str(path))
+        if boot_id is not None and boot_id != read_boot_id():
+            raise StoreUnavailableError(
+                "the machine went down while a stream wrote without --durable",
+                field="store",
+                value=str(path),
+                expectation="a store that was closed, or one of the machine's present run",
+                fix="restore a backup, or rebuild: `hemostat store rebuild LOG --store PATH`",
+            )
 
     @classmethod
     def open_reader(
         cls,
-        path: Path | str,
+        store: Path | str,
         options: LmdbOptions | None = None,
         schema: StoreSchema = CURRENT_SCHEMA,
+        generation: int | None = None,
     ) -> LmdbFeatureReader:
-        """Return a reader of the store in folder `path`.
+        """Return a reader of the store in a folder.
+
+        Args:
+            store: The store's folder.
+            options: See there.
+            schema: What the store must have been made with.
+            generation: None: the one that is in use.
 
         Raises:
             StoreUnavailableError: There is no store, or it cannot be read.
             SchemaMismatchError: It was made with another schema.
         """
-        folder = Path(path) / "features"
-        if not (folder / "data.mdb").is_file():
-            raise _describe_missing(folder)
+        folder = find_generation(Path(store), generation)
+        if folder is None or not (folder / "data.mdb").is_file():
+            raise describe_missing(Path(store))
         environment = open_environment(folder, options or LmdbOptions(), readonly=True)
         try:
             return LmdbFeatureReader(environment, folder, schema)
@@ -89,18 +115,60 @@ class LmdbFeatureReader:
             environment.close()
             raise
 
+    @property
+    def path(self) -> Path:
+        """The folder of the generation that is open."""
+        return self._path
+
     def read_records(self, entity_keys: Sequence[bytes]) -> list[bytes | None]:
-        """Return the stored records in the order of the keys, None where there is none."""
+        """Return the stored records in the order of the keys; see the port."""
         self._check_open()
         with explained(self._path), self._begin(self._records) as transaction:
             get = transaction.get
-            return [get(_SHARD_BYTES[compute_shard(key)] + key) for key in entity_keys]
+            return [get(key) for key in entity_keys]
+
+    def read_packed(self, keys: npt.NDArray[np.uint8]) -> PackedRecords:
+        """Return the stored records in the order of the keys; see the port."""
+        return PackedRecords.from_blobs(self.read_records(split_keys(keys)))
 
     def read_shard_state(self, shard: int) -> ShardState:
-        """Return how far a shard has come; version 0 if nothing was committed."""
+        """Return how far a shard's records have come; see the port."""
+        return self._read_state(RECORDS, shard)
+
+    def read_seen_state(self, shard: int) -> ShardState:
+        """Return how far a shard of the seen ledger has come; see the port."""
+        return self._read_state(SEEN, shard)
+
+    def scan(self, shard: int) -> Iterator[tuple[npt.NDArray[np.uint8], PackedRecords]]:
+        """Yield all records of a shard in chunks, ascending keys; see the port."""
+        # A shard is the low half of the first byte: 16 stretches of the tree.
+        for first_byte in range(shard, 256, N_SHARDS):
+            last = bytes([first_byte])
+            while chunk := self._read_chunk(last, first_byte):
+                keys, blobs = zip(*chunk, strict=True)
+                yield join_keys(keys), PackedRecords.from_blobs(blobs)
+                last = keys[-1] + b"\0"  # The next possible key.
+
+    def count_bytes(self) -> int:
+        """Return the bytes of the pages that hold something, without free ones."""
         self._check_open()
-        with explained(self._path), self._begin(self._shards) as transaction:
-            return self._get_state(transaction, shard)
+        with explained(self._path), self._environment.begin() as transaction:
+            statistics = [transaction.stat(each) for each in (self._records, self._shards)]
+        n_pages = sum(
+            stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
+            for stat in statistics
+        )
+        return int(n_pages * statistics[0]["psize"])
+
+    def copy(self, folder: Path) -> None:
+        """Write a compact copy of one state of records and progress; made while others write.
+
+        Raises:
+            StoreUnavailableError: It cannot be written.
+        """
+        self._check_open()
+        with explained(folder):
+            self._environment.copy(str(folder), compact=True)
 
     def close(self) -> None:
         """Release the files; later calls do nothing."""
@@ -108,15 +176,34 @@ class LmdbFeatureReader:
             self._is_open = False
             self._environment.close()
 
+    def _read_chunk(self, start: bytes, first_byte: int) -> list[tuple[bytes, bytes]]:
+        self._check_open()
+        chunk: list[tuple[bytes, bytes]] = []
+        with explained(self._path), self._begin(self._records) as transaction:
+            cursor = transaction.cursor()
+            if cursor.set_range(start):
+                for key, value in cursor:
+                    if key[0] != first_byte or len(chunk) == _N_SCANNED:
+                        break
+                    chunk.append((key, value))
+        return chunk
+
+    def _read_state(self, ledger: bytes, shard: int) -> ShardState:
+        self._check_open()
+        with explained(self._path), self._begin(self._shards) as transaction:
+            return self._get_state(transaction, ledger, shard)
+
     def _begin(self, database: lmdb._Database) -> lmdb.Transaction[bytes]:
         try:
             return self._environment.begin(db=database)
-        except lmdb.MapResizedError:  # A later writer has chosen a larger map.
+        except lmdb.MapResizedError:  # The writer was allowed a larger map than this reader.
             self._environment.set_mapsize(0)
             return self._environment.begin(db=database)
 
-    def _get_state(self, transaction: lmdb.Transaction[bytes], shard: int) -> ShardState:
-        stored = transaction.get(_SHARD_BYTES[shard], db=self._shards)
+    def _get_state(
+        self, transaction: lmdb.Transaction[bytes], ledger: bytes, shard: int
+    ) -> ShardState:
+        stored = transaction.get(ledger + bytes([shard]), db=self._shards)
         return ShardState() if stored is None else _decode_state(stored)
 
     def _check_open(self) -> None:
@@ -134,156 +221,12 @@ class LmdbFeatureReader:
         self.close()
 
 
-class LmdbFeatureStore(LmdbFeatureReader):
-    """A `FeatureStore` on disk: the one writer of a store. Make it with `open_writer`."""
-
-    def __init__(
-        self,
-        environment: lmdb.Environment,
-        path: Path,
-        schema: StoreSchema,
-        lock: WriterLock,
-    ) -> None:
-        _create_databases(environment, path, schema)
-        super().__init__(environment, path, schema)
-        self._lock = lock
-        # Where the search for ids to forget goes on, per shard.
-        self._forget_from: dict[int, bytes] = {}
-
-    @classmethod
-    def open_writer(
-        cls,
-        path: Path | str,
-        options: LmdbOptions | None = None,
-        schema: StoreSchema = CURRENT_SCHEMA,
-    ) -> LmdbFeatureStore:
-        """Return the writer of the store in folder `path`, made if absent.
-
-        Raises:
-            StoreLockedError: Another process writes to it; names that process.
-            StoreUnavailableError: It cannot be written, or is damaged.
-            SchemaMismatchError: It was made with another schema.
-        """
-        folder = Path(path) / "features"
-        with explained(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        lock = WriterLock(folder / "writer.lock")
-        environment = None
-        try:
-            environment = open_environment(folder, options or LmdbOptions(), readonly=False)
-            return cls(environment, folder, schema, lock)
-        except BaseException:
-            if environment is not None:
-                environment.close()
-            lock.release()
-            raise
-
-    def read_seen(self, shard: int, event_keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-        """Return the content hash under which each event was seen, 0 where it was not."""
-        self._check_open()
-        hashes = np.zeros(len(event_keys), np.uint64)
-        keys = _encode_seen_keys(shard, event_keys)
-        with explained(self._path), self._begin(self._seen) as transaction:
-            found = dict(transaction.cursor().getmulti(keys))
-        if found:
-            for place, key in enumerate(keys):
-                value = found.get(key)
-                if value is not None:
-                    hashes[place] = int.from_bytes(value[8:], "big")
-        return hashes
-
-    def commit(
-        self,
-        shard: int,
-        expected_version: int,
-        records: Sequence[tuple[bytes, bytes]],
-        seen: SeenEvents,
-        progress: ShardProgress,
-    ) -> int:
-        """Write a batch of one shard in one transaction and return the new version."""
-        self._check_open()
-        check_owner(shard, records)
-        prefix = _SHARD_BYTES[shard]
-        state = ShardState.from_progress(expected_version + 1, progress)
-        with explained(self._path), self._environment.begin(write=True) as transaction:
-            check_version(shard, expected_version, self._get_state(transaction, shard).version)
-            transaction.cursor(self._records).putmulti(
-                [(prefix + key, record) for key, record in records]
-            )
-            transaction.cursor(self._seen).putmulti(_encode_seen(shard, seen))
-            transaction.put(prefix, msgspec.msgpack.encode(state), db=self._shards)
-            forget_from = self._forget_seen(transaction, shard, len(seen), progress)
-        self._forget_from[shard] = forget_from
-        return state.version
-
-    def close(self) -> None:
-        """Bring everything to the disk, then release the files and the lock."""
-        if self._is_open:
-            with explained(self._path):
-                self._environment.sync(True)
-            super().close()
-            self._lock.release()
-
-    def _forget_seen(
-        self,
-        transaction: lmdb.Transaction[bytes],
-        shard: int,
-        n_new: int,
-        progress: ShardProgress,
-    ) -> bytes:
-        """Delete expired ids among the next few; return the key to go on from."""
-        start = self._forget_from.get(shard, _SHARD_BYTES[shard])
-        forget_before_us = compute_forget_before_us(progress)
-        cursor = transaction.cursor(self._seen)
-        if forget_before_us <= 0 or not cursor.set_range(start):
-            return _SHARD_BYTES[shard]
-        n_looks = _FORGET_RATE * n_new + _MIN_FORGET_LOOKS
-        looks = list(islice(cursor.iternext(), n_looks))
-        is_at_end = len(looks) < n_looks or looks[-1][0][0] != shard
-        if is_at_end:
-            looks = [look for look in looks if look[0][0] == shard]
-        # A value begins with its ingest time, so values compare as times do.
-        forget_before = forget_before_us.to_bytes(8, "big")
-        for key in [key for key, value in looks if value < forget_before]:
-            transaction.delete(key, db=self._seen)
-        # At the shard's end the search begins anew.
-        return _SHARD_BYTES[shard] if is_at_end else looks[-1][0]
-
-
-def _create_databases(environment: lmdb.Environment, path: Path, schema: StoreSchema) -> None:
-    """Create the databases of a new store and stamp its schema; leave an old one alone."""
-    with explained(path), environment.begin(write=True) as transaction:
-        opened = {name: environment.open_db(name, txn=transaction) for name in DATABASES}
-        transaction.put(
-            _SCHEMA_KEY, msgspec.msgpack.encode(schema), db=opened[b"meta"], overwrite=False
-        )
-
-
-def _encode_seen_keys(shard: int, event_keys: npt.NDArray[np.uint64]) -> list[bytes]:
-    keys = np.empty((len(event_keys), _SEEN_KEY_SIZE), np.uint8)
-    keys[:, 0] = shard
-    keys[:, 1:] = event_keys.astype(">u8").view(np.uint8).reshape(-1, 8)
-    return _split(keys.tobytes(), _SEEN_KEY_SIZE)
-
-
-def _encode_seen(shard: int, seen: SeenEvents) -> list[tuple[bytes, bytes]]:
-    order = np.argsort(seen.event_keys)
-    values = np.empty((len(seen), 2), ">u8")
-    values[:, 0] = seen.ingest_us[order]
-    values[:, 1] = seen.content_hashes[order]
-    keys = _encode_seen_keys(shard, seen.event_keys[order])
-    return list(zip(keys, _split(values.tobytes(), _SEEN_VALUE_SIZE), strict=True))
-
-
-def _split(joined: bytes, size: int) -> list[bytes]:
-    return [joined[start : start + size] for start in range(0, len(joined), size)]
-
-
-def _describe_missing(folder: Path) -> StoreUnavailableError:
+def describe_missing(store: Path) -> StoreUnavailableError:
+    """Return the error that says that there is no store here, and how to make one."""
     return StoreUnavailableError(
         "there is no online store here",
         field="store",
-        value=str(folder.parent),
+        value=str(store),
         expectation="a folder made by `hemostat stream`",
         fix="run `hemostat stream LOG --store PATH` first, or correct the path",
     )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import msgspec
 import xxhash
 
-from features.embedding import EMBEDDER
 from features.errors import SchemaMismatchError
 from features.keys import N_SHARDS
-from features.record import RECORD_DTYPE, SCHEMA_VERSION
+from features.records.activity import ACTIVITY_DTYPE
+from features.records.history import HISTORY_DTYPE
+from features.records.identity import IDENTITY_DTYPE
+from features.records.packing import SCHEMA_VERSION
+from features.records.tally import TALLY_DTYPE
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of the databases and keys inside the store (not of the records)."""
 
 
@@ -22,25 +25,24 @@ class StoreSchema(msgspec.Struct, frozen=True):
 
     Attributes:
         format_version: Layout of keys and databases.
-        record_version: `features.record.SCHEMA_VERSION`.
-        record_layout: Hash of the record's dtype, so that a layout changed without
+        record_version: `features.records.packing.SCHEMA_VERSION`.
+        record_layout: Hash of the layouts' dtypes, so that a layout changed without
             a new version is refused, too.
-        embedder: Embedder of the reason vectors in the records.
         n_shards: Number of shards, fixed when a store is made.
     """
 
     format_version: int
     record_version: int
     record_layout: str
-    embedder: str
     n_shards: int
 
+
+_LAYOUTS = (HISTORY_DTYPE, ACTIVITY_DTYPE, TALLY_DTYPE, IDENTITY_DTYPE)
 
 CURRENT_SCHEMA = StoreSchema(
     format_version=FORMAT_VERSION,
     record_version=SCHEMA_VERSION,
-    record_layout=xxhash.xxh3_64_hexdigest(repr(RECORD_DTYPE.descr).encode()),
-    embedder=EMBEDDER,
+    record_layout=xxhash.xxh3_64_hexdigest(repr([each.descr for each in _LAYOUTS]).encode()),
     n_shards=N_SHARDS,
 )
 """What this version of hemostat makes and reads."""
@@ -63,5 +65,5 @@ def check_schema(stored: StoreSchema, expected: StoreSchema, path: str) -> None:
             field=", ".join(names),
             value=", ".join(str(getattr(stored, name)) for name in names),
             expectation=", ".join(str(getattr(expected, name)) for name in names),
-            fix="rebuild it from the event log: `hemostat stream LOG --store NEW`",
+            fix="rebuild it from the event log: `hemostat store rebuild LOG --store PATH`",
         )
