@@ -26,12 +26,13 @@ from typing import Any, Self, TypeVar
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from hemostat.v1 import scoring_pb2, scoring_pb2_grpc
+from hemostat.v1 import event_pb2, scoring_pb2, scoring_pb2_grpc
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 
 _SERVICE = scoring_pb2.DESCRIPTOR.services_by_name["ScoringService"].full_name
 _ERROR_KEY = "hemostat-error-bin"
+_PUSHBACK_KEY = "grpc-retry-pushback-ms"
 _FIRST_PAUSE_S = 0.05
 # Nobody cancels here: a server that ends cancels calls that it has not begun.
 _RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
@@ -122,6 +123,19 @@ class Client:
         response: scoring_pb2.RecordOutcomeResponse = self._call(self._stub.RecordOutcome, outcome)
         return response.is_duplicate
 
+    def publish_events(self, events: Sequence[event_pb2.Event]) -> list[scoring_pb2.PublishResult]:
+        """Append at most 1,000 events to the log and return what became of each, in their order.
+
+        Accepted ones are durable then. Events of a call that failed may stand in the log
+        all the same: tell them again, an event told twice counts once.
+
+        Raises:
+            CallError: The whole call was refused, or no server answered in time.
+        """
+        request = scoring_pb2.PublishEventsRequest(events=events)
+        response: scoring_pb2.PublishEventsResponse = self._call(self._stub.PublishEvents, request)
+        return list(response.results)
+
     def is_ready(self) -> bool:
         """Return whether the server takes calls now; False if there is none."""
         request = health_pb2.HealthCheckRequest(service=_SERVICE)
@@ -152,7 +166,9 @@ class Client:
                 return method(request, timeout=max(left_s, 0.0))
             except grpc.RpcError as error:
                 failed = _to_call_error(error)
-                can_retry = failed.code in _RETRIED
+                pushback_s = _find_pushback(error)
+                can_retry = failed.code in _RETRIED or pushback_s > 0
+                pause_s = max(pause_s, pushback_s)
                 # Jitter: clients that lost one server do not come back in step.
                 pause_s *= 1 + random.random()
                 if not can_retry or time.monotonic() + pause_s >= deadline_s:
@@ -168,6 +184,14 @@ def _with_id(request: scoring_pb2.ScoreRequest) -> scoring_pb2.ScoreRequest:
     named.CopyFrom(request)
     named.request_id = uuid.uuid4().hex
     return named
+
+
+def _find_pushback(error: Any) -> float:
+    """Return how long an overloaded server asks to wait, seconds; 0: it does not ask."""
+    for key, value in error.trailing_metadata() or ():
+        if key == _PUSHBACK_KEY and str(value).isdigit():
+            return int(value) / 1e3
+    return 0.0
 
 
 def _to_call_error(error: Any) -> CallError:

@@ -53,6 +53,20 @@ class ScoringMetrics:
         )
         # Calls that were not begun, by why: `overload` or `deadline`.
         self.rejected = self._count("rejected", "Calls that were turned away", "reason")
+        # Published events by what became of them: `accepted`, `rejected` or `erased`.
+        self.published_events = Counter(
+            "hemostat_published_events", "Published events", ["status"], registry=self.registry
+        )
+        # One append to the event log with its sync; and those that failed.
+        self.append_seconds = Histogram(
+            "hemostat_append_seconds",
+            "Time of one synced append",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.append_errors = Counter(
+            "hemostat_append_errors", "Appends that failed", registry=self.registry
+        )
         # Reloads of `bundle`, `policy` or `store`, by result: `loaded` or `refused`;
         # `all`, `failed`: a bug in reloading.
         self.reloads = self._count("reloads", "Reloads of bundle, policy, store", "what", "result")

@@ -2,6 +2,7 @@
 
     settings -> store, bundles, policy, decision log
              -> scorer -> admission -> servicer -> grpc.aio
+             -> event log -> publisher -^
              -> health, reflection, /metrics
 
 One process, one event loop, and no other thread works during a call. Start one
@@ -36,6 +37,8 @@ from scoring.current_store import CurrentStore
 from scoring.decision_log import DecisionLog
 from scoring.metrics import ScoringMetrics
 from scoring.models import Models, parse_bundles
+from scoring.publisher_opening import open_publisher
+from scoring.publishing import PublisherSource
 from scoring.rules import Rules, load_rules
 from scoring.scorer import VERSION_LENGTH, Scorer
 from scoring.servicer import ScoringServicer
@@ -93,6 +96,8 @@ class ScoringServer:
         async with AsyncExitStack() as exits:
             server = cls(settings, exits)
             server._load()
+            if settings.events is not None:
+                await server._publisher.get()  # What was asked for must work at once.
             server._bind()
             server._exits = exits.pop_all()
             return server
@@ -108,6 +113,8 @@ class ScoringServer:
         serving = ServingStore.open(settings.decisions_folder, on_fault=self._note_log_fault)
         self._exits.push_async_callback(serving.close)
         self._log = DecisionLog(serving)
+        self._publisher = PublisherSource(lambda: open_publisher(settings, self.metrics))
+        self._exits.push_async_callback(self._publisher.close)
         self.scorer = Scorer(
             store=self._store,
             get_models=lambda: self.models.in_force,
@@ -135,6 +142,7 @@ class ScoringServer:
                 max_batch_rows=settings.max_batch_rows,
             ),
             log=self._log,
+            publisher=self._publisher,
             find_tenants=lambda: self.models.in_force,
             find_line_tenants=lambda: self.models.line_tenants,
             clock=self.clock,

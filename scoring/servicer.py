@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from time import perf_counter
 from typing import Any, TypeVar
 
 import grpc
 import structlog
 
-from features.errors import HemostatError
+from features.errors import HemostatError, OverloadedError
 from hemostat.v1 import scoring_pb2 as pb
 from hemostat.v1 import scoring_pb2_grpc
 from scoring.admission import Admission
@@ -19,6 +19,7 @@ from scoring.clock import Clock
 from scoring.conversion import to_case
 from scoring.decision_log import DecisionLog
 from scoring.metrics import ScoringMetrics
+from scoring.publishing import RETRY_AFTER_MS, PublisherSource
 from scoring.scorer import Result
 from scoring.status import ERROR_METADATA_KEY, present_error, to_score_error
 from scoring.validation import validate_batch, validate_outcome, validate_request
@@ -31,6 +32,7 @@ _CASE_NAMES = {"order": "order", "cancellation": "cancellation", "return_request
 _HINTS = {number: name.removeprefix("HINT_") for name, number in pb.Hint.items()}
 _REASONS = {number: name.removeprefix("DEGRADATION_") for name, number in pb.Degradation.items()}
 
+_PUSHBACK_KEY = "grpc-retry-pushback-ms"  # gRPC's own name for "try again in so long".
 _FAULT = "a fault of the server; see its log"
 
 _logger = structlog.get_logger()
@@ -43,6 +45,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
     Args:
         admission: The queue in front of the scorer.
         log: For outcomes.
+        publisher: For events.
         find_line_tenants: Returns the tenants whose order lines are scored, too.
         find_tenants: Returns all tenants that are served.
         clock: To tell absurd times.
@@ -55,6 +58,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         *,
         admission: Admission,
         log: DecisionLog,
+        publisher: PublisherSource,
         find_tenants: Callable[[], Collection[str]],
         find_line_tenants: Callable[[], Collection[str]],
         clock: Clock,
@@ -63,6 +67,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
     ) -> None:
         self._admission = admission
         self._log = log
+        self._publisher = publisher
         self._find_tenants = find_tenants
         self._find_line_tenants = find_line_tenants
         self._clock = clock
@@ -87,6 +92,19 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         """Record what became of a decision; answered when it is on the disk."""
         return await self._answer("RecordOutcome", context, self._record_outcome(request))
 
+    async def PublishEvents(  # noqa: N802
+        self, request: pb.PublishEventsRequest, context: Any
+    ) -> pb.PublishEventsResponse:
+        """Append events; answered when they are durable."""
+        return await self._answer("PublishEvents", context, self._publish(request))
+
+    async def PublishEventStream(  # noqa: N802
+        self, requests: AsyncIterator[pb.PublishEventsRequest], context: Any
+    ) -> AsyncIterator[pb.PublishEventsResponse]:
+        """Append the events of each request in turn."""
+        async for request in requests:
+            yield await self._answer("PublishEventStream", context, self._publish(request))
+
     async def _answer(self, method: str, context: Any, work: Awaitable[T]) -> T:
         """Return what `work` returns; turn its errors into the call's status."""
         start_s = perf_counter()
@@ -94,7 +112,11 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
             return await work
         except HemostatError as error:
             code, shown = present_error(error)
-            metadata = ((ERROR_METADATA_KEY, shown.SerializeToString()),)
+            metadata: list[tuple[str, str | bytes]] = [
+                (ERROR_METADATA_KEY, shown.SerializeToString())
+            ]
+            if isinstance(error, OverloadedError):
+                metadata.append((_PUSHBACK_KEY, str(RETRY_AFTER_MS)))
             await context.abort(code, shown.message, trailing_metadata=metadata)
             raise AssertionError("abort does not return") from error
         except Exception:
@@ -158,6 +180,10 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         validate_outcome(request, self._find_tenants())
         is_duplicate = await self._log.record_outcome(request)
         return pb.RecordOutcomeResponse(is_duplicate=is_duplicate)
+
+    async def _publish(self, request: pb.PublishEventsRequest) -> pb.PublishEventsResponse:
+        publisher = await self._publisher.get()
+        return await publisher.publish(request.events)
 
     def _to_case(self, request: pb.ScoreRequest) -> Case:
         received_s = perf_counter()

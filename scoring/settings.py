@@ -33,6 +33,10 @@ class ServerSettings(BaseSettings):
         bundle: Model bundles: `PATH` (of the tenant in its manifest) or `TENANT=PATH`;
             in the environment separated by commas.
         decisions: Folder of the decision log; default: `serving` in the store's folder.
+        events: Where published events go: the folder of an embedded log, made if it is
+            not there, or `kafka://HOST:PORT/TOPIC`; default: a folder
+            beside the store, its name with `-events`.
+        max_waiting_events: Published events that may wait before calls are turned away.
         policy: Policy file.
         host: Address to listen on. The server speaks plaintext: outside of the loopback
             device put it behind a proxy that adds TLS.
@@ -53,6 +57,8 @@ class ServerSettings(BaseSettings):
     store: Path
     bundle: Annotated[tuple[str, ...], NoDecode] = Field(min_length=1)
     decisions: Path | None = None
+    events: str | None = None
+    max_waiting_events: int = Field(20_000, ge=1)
     policy: Path = DEFAULT_POLICY
     host: str = "127.0.0.1"
     port: Port = 50051
@@ -70,6 +76,11 @@ class ServerSettings(BaseSettings):
     def decisions_folder(self) -> Path:
         """Where the decision log stands."""
         return self.decisions or self.store / "serving"
+
+    @property
+    def events_target(self) -> str:
+        """Where published events go. Not into the store: that can be rebuilt from the log."""
+        return self.events or str(self.store.with_name(f"{self.store.name}-events"))
 
     @field_validator("bundle", mode="before")
     @classmethod

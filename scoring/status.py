@@ -5,6 +5,7 @@ from __future__ import annotations
 import grpc
 
 from features.errors import (
+    ConfigError,
     DeadlineError,
     HemostatError,
     InvalidRequestError,
@@ -25,6 +26,8 @@ _CODES: tuple[tuple[type[HemostatError], grpc.StatusCode], ...] = (
     (OverloadedError, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (DeadlineError, grpc.StatusCode.DEADLINE_EXCEEDED),
     (StoreUnavailableError, grpc.StatusCode.UNAVAILABLE),
+    # Only publishing finds out during a call that the server was not set up for it.
+    (ConfigError, grpc.StatusCode.FAILED_PRECONDITION),
 )
 
 

@@ -52,6 +52,7 @@ class MessageBatch:
         ends: Shape `(n,)`, int64: event `i` is `buffer[ends[i - 1]:ends[i]]`. An empty
             one was erased.
         ingest_us: Shape `(n,)`, int64: when the log took each in; never descending.
+        passed_ingest_us: No event behind this batch came in at or before this time.
     """
 
     partition: int
@@ -59,6 +60,7 @@ class MessageBatch:
     buffer: npt.NDArray[np.uint8]
     ends: npt.NDArray[np.int64]
     ingest_us: npt.NDArray[np.int64]
+    passed_ingest_us: int
 
     @property
     def next_offset(self) -> int:
@@ -260,12 +262,15 @@ class PartitionCursor:
                     self._position += header.size
         if not lengths:
             return None
+        # More events of the last append may follow, unless these are all there are.
+        is_at_end = self.next_offset == mark.next_offsets[self.partition]
         return MessageBatch(
             self.partition,
             first_offset,
             np.frombuffer(bytearray().join(payloads), np.uint8),
             np.cumsum(np.concatenate(lengths)),
             np.concatenate(times),
+            mark.last_ingest_us if is_at_end else int(times[-1][-1]) - 1,
         )
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from features.erasures import Erasures, compute_tombstone
+from features.erasures import Erasures, compute_tombstone, merge_erasures
 from features.errors import LogFormatError, StoreUnavailableError
 
 REGISTER_NAME = "erasures"
@@ -96,6 +96,34 @@ class ErasureRegister:
             self._tombstones[tombstone] = max(erased_us, self._tombstones.get(tombstone, 0))
         self._size = size
         self._erasures = Erasures.of(self._tombstones)
+
+
+class ErasureRegisters:
+    """Several registers read as one: those beside a store and beside its log.
+
+    Args:
+        folders: Where they stand; the same one twice is harmless.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._registers = [ErasureRegister(folder) for folder in folders]
+        self._parts: list[Erasures] = []
+        self._merged = Erasures.empty()
+
+    def read(self) -> Erasures:
+        """Return everybody registered anywhere by now; cheap if nothing is new.
+
+        Raises:
+            LogFormatError: One is damaged.
+            StoreUnavailableError: One cannot be read.
+        """
+        parts = [register.read() for register in self._registers]
+        if any(new is not old for new, old in zip(parts, self._parts, strict=False)) or (
+            len(parts) != len(self._parts)
+        ):
+            self._merged = merge_erasures(parts)
+            self._parts = parts
+        return self._merged
 
 
 class _StoredRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -79,10 +79,7 @@ def read_jsonl_batches(
         while chunk := list(islice(lines, batch_size)):
             decoded = decoder.decode_lines(chunk)
             batch = stamp_ingest_time(decoded.batch).select(list(columns))
-            if decoded.malformed:
-                column = _build_malformed_column(len(chunk), decoded.malformed)
-                batch = batch.append_column(MALFORMED_COLUMN, column)
-            yield batch
+            yield append_malformed(batch, decoded.malformed)
 
 
 def _iterate_lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -124,10 +121,18 @@ def has_unfinished_line(path: Path) -> bool:
     return bool(last) and not _is_whole(last.removeprefix(_BYTE_ORDER_MARK))
 
 
-def _build_malformed_column(
-    n_rows: int, malformed: Sequence[tuple[int, InvalidEventError]]
-) -> pa.Array:
-    faults: list[dict[str, str] | None] = [None] * n_rows
+def append_malformed(
+    batch: pa.RecordBatch, malformed: Sequence[tuple[int, InvalidEventError]]
+) -> pa.RecordBatch:
+    """Return the batch with the column that tells of malformed rows, if there are any.
+
+    Args:
+        batch: The rows.
+        malformed: Index of each malformed row and what is wrong with it.
+    """
+    if not malformed:
+        return batch
+    faults: list[dict[str, str] | None] = [None] * batch.num_rows
     for index, error in malformed:
         faults[index] = {name: getattr(error, name) for name in FAULT_FIELDS}
-    return pa.array(faults, MALFORMED_TYPE)
+    return batch.append_column(MALFORMED_COLUMN, pa.array(faults, MALFORMED_TYPE))

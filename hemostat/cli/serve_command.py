@@ -42,6 +42,13 @@ ClockOption = Annotated[
 DecisionsOption = Annotated[
     Path | None, typer.Option(help="Folder of the decision log; default: STORE/serving.")
 ]
+EventsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Where published events go: a folder, or kafka://HOST:PORT/TOPIC; "
+        "default: STORE-events (HEMOSTAT_EVENTS)."
+    ),
+]
 ReusePortOption = Annotated[
     bool | None,
     typer.Option("--reuse-port", help="Share the port with other servers, one per core."),
@@ -64,6 +71,7 @@ def serve_scores(
     metrics_port: MetricsPortOption = None,
     clock: ClockOption = None,
     decisions: DecisionsOption = None,
+    events: EventsOption = None,
     reuse_port: ReusePortOption = None,
     deadline_ms: DeadlineOption = None,
     ready_file: ReadyFileOption = None,
@@ -94,6 +102,7 @@ def serve_scores(
         "metrics_port": metrics_port,
         "clock": clock,
         "decisions": decisions,
+        "events": events,
         "reuse_port": reuse_port or None,
         "deadline_ms": deadline_ms,
         "ready_file": ready_file,
