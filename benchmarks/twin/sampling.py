@@ -112,6 +112,18 @@ def _draw_lines(
     return np.where(is_line, np.int8(Call.ORDER_LINE), calls), line
 
 
+def _draw_cases(
+    cases: pa.Table, tenant: npt.NDArray[np.object_], rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Return a case row of each question's tenant: a request names things of one shop."""
+    case_tenant = cases["tenant"].to_numpy()
+    rows = np.zeros(len(tenant), np.int64)
+    for name in np.unique(tenant):
+        asked = np.flatnonzero(tenant == name)
+        rows[asked] = rng.choice(np.flatnonzero(case_tenant == name), len(asked))
+    return rows
+
+
 def build_queries(
     cases: pa.Table,
     tenant: npt.NDArray[np.object_],
@@ -159,7 +171,7 @@ def draw_queries(events: pa.Table, cases: pa.Table, n: int, rng: np.random.Gener
         moments.tenant[rows],
         customer_id,
         draw_times(moments.event_us[rows], moments.ingest_us[rows], rng),
-        rng.integers(0, cases.num_rows, len(rows)),
+        _draw_cases(cases, moments.tenant[rows], rng),
         np.full(len(rows), "", object),
         rng,
     )
@@ -253,7 +265,7 @@ def draw_cut_queries(
                 np.append(cases["tenant"].to_numpy()[own], moments.tenant[who]),
                 np.append(cases["customer_id"].to_numpy()[own], customer_id),
                 np.full(n_per_cut, cut_us, np.int64),
-                np.append(own, rng.integers(0, cases.num_rows, len(who))),
+                np.append(own, _draw_cases(cases, moments.tenant[who], rng)),
                 np.append(cases["event_id"].to_numpy()[own], np.full(len(who), "", object)),
                 rng,
             )

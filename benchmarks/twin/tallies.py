@@ -158,33 +158,28 @@ WHERE q.{tally.entity} <> '' GROUP BY q.query_id;
 """
 
 
-# The newest 4 own and 2 competitors' prices are kept; of them the newest of a closed hour.
 PRICES = """
-CREATE TABLE known_price AS
-SELECT q.query_id, q.t, p.* EXCLUDE (tenant, sku, known_us), row_number() OVER (
-    PARTITION BY q.query_id, p.is_competitor ORDER BY p.event_us DESC, p.event_key DESC
-) AS place
-FROM request AS q JOIN (
-    SELECT tenant, event_key, event_us, known_us, kind = 'competitor_price_seen' AS is_competitor,
-        CASE WHEN is_competitor THEN competitor_price_seen.sku ELSE price_changed.sku END AS sku,
-        CASE WHEN is_competitor THEN competitor_price_seen.unit_price_minor
-             ELSE price_changed.unit_price_minor END AS price
-    FROM accepted JOIN event_key USING (tenant, event_id)
-    WHERE kind IN ('price_changed', 'competitor_price_seen')
-) AS p USING (tenant, sku)
-WHERE q.sku <> '' AND p.known_us <= q.t
-QUALIFY place <= CASE WHEN is_competitor THEN 2 ELSE 4 END;
+CREATE TABLE price_event AS
+SELECT tenant, price_changed.sku AS sku, event_key, event_us, known_us,
+    price_changed.unit_price_minor AS price, false AS is_competitor
+FROM accepted JOIN event_key USING (tenant, event_id) WHERE kind = 'price_changed'
+UNION ALL
+SELECT tenant, competitor_price_seen.sku, event_key, event_us, known_us,
+    competitor_price_seen.unit_price_minor, true
+FROM accepted JOIN event_key USING (tenant, event_id) WHERE kind = 'competitor_price_seen';
 
 CREATE TABLE family_price AS
 WITH newest AS (
     SELECT query_id,
-        first(price ORDER BY place) FILTER (NOT is_competitor) AS own_price,
-        first(price ORDER BY place) FILTER (is_competitor) AS competitor_price
-    FROM known_price WHERE event_us < floor_to(t, hour_us()) GROUP BY query_id
+        first(price ORDER BY event_us DESC, event_key DESC) FILTER (NOT is_competitor) AS own,
+        first(price ORDER BY event_us DESC, event_key DESC) FILTER (is_competitor) AS competitor
+    FROM request AS q JOIN price_event AS p USING (tenant, sku)
+    WHERE q.sku <> '' AND p.known_us <= q.t AND p.event_us < floor_to(q.t, hour_us())
+    GROUP BY query_id
 )
 SELECT query_id,
-    own_price::DOUBLE / product_price - 1 AS sku_price_change_ratio,
-    competitor_price::DOUBLE / product_price - 1 AS sku_competitor_price_ratio
+    own::DOUBLE / product_price - 1 AS sku_price_change_ratio,
+    competitor::DOUBLE / product_price - 1 AS sku_competitor_price_ratio
 FROM newest JOIN request USING (query_id) WHERE product_price > 0;
 """
 

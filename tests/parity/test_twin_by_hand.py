@@ -214,6 +214,80 @@ def test_a_request_says_what_its_case_says(tmp_path: Path) -> None:
     assert np.isnan(whole["request_order_value_share"])
 
 
+def test_worn_and_sent_back_is_told_by_the_warehouse(tmp_path: Path) -> None:
+    worn = {"return_id": "r1", "is_occasion_wear": True, "store_id": "s1"}
+    log = write(
+        tmp_path / "log",
+        tell("o1", T0, order_placed=order(1)),
+        tell("r1", T0 + 9 * DAY_US, return_requested=returned(1, T0, **worn)),
+        tell("r2", T0 + 9 * DAY_US, return_requested=returned(1, T0, return_id="r2",
+            evidence=structs.ReturnEvidence(is_tag_on=False, weight_g=100, is_photo_checked=True))),
+        tell("g1", T0 + 10 * DAY_US, return_received=structs.ReturnReceived(
+            return_id="r2", weight_g=121)),
+        tell("g2", T0 + 10 * DAY_US, return_inspected=structs.ReturnInspected(
+            return_id="r1", condition="CONDITION_C", is_wrong_item=True)),
+        tell("g3", T0 + 10 * DAY_US, return_inspected=structs.ReturnInspected(
+            return_id="r2", condition="CONDITION_B")),
+    )  # fmt: skip
+    got = ask(log, T0 + 11 * DAY_US, "o1", call=Call.ORDER)
+    assert got["wardrobing_return_count_last16"] == 1
+    assert got["used_condition_return_count_last16"] == 1
+    assert got["weight_mismatch_count_last16"] == 1
+    assert got["condition_mean_last24"] == 2.5
+    assert got["used_condition_share_last24"] == 0.5
+    assert got["occasion_return_share_last16"] == 0.5
+    assert got["tag_off_share_last16"] == 1  # Of those that somebody looked at.
+    assert got["photo_checked_share_last16"] == 0.5
+    assert got["return_store_count_last16"] == 1
+    assert got["inspected_count_lifetime"] == 2
+    assert got["wrong_item_count_lifetime"] == 1
+
+
+def test_styles_are_followed_from_order_to_return_and_back(tmp_path: Path) -> None:
+    log = write(
+        tmp_path / "log",
+        tell("o1", T0, order_placed=order(1, 1)),  # Style a twice: bracketing.
+        tell("r1", T0 + DAY_US, return_requested=returned(1, T0, style="a")),
+        tell("r2", T0 + DAY_US, return_requested=returned(1, T0, style="b")),
+        tell("o2", T0 + 61 * DAY_US, order_placed=order(1)),
+        tell("o3", T0 + 61 * DAY_US + 1, order_placed=order(1)),
+    )
+    got = ask(log, T0 + 62 * DAY_US, "r1", call=Call.RETURN)
+    assert got["bracketing_return_share_last16"] == 0.5
+    assert got["rebuy_after_return_count_last24"] == 1  # o3 comes a microsecond too late.
+    assert got["request_style_return_count_last16"] == 1
+    assert got["request_style_order_count_last24"] == 4
+    assert got["multi_variant_line_share_90d"] == 0.5
+    own = ask(log, T0 + 62 * DAY_US, "o2", call=Call.ORDER, own="o2")
+    assert own["rebuy_after_return_count_last24"] == 0
+    assert own["request_style_order_count_last24"] == 3
+
+
+def test_products_and_stores_count_closed_hours_only(tmp_path: Path) -> None:
+    def line(style: str) -> Any:
+        return structs.OrderLine(quantity=1, unit_price_minor=50, style=style, sku="k", batch="b")
+
+    placed = structs.OrderPlaced(order_id="o", lines=[line("a"), line("z")], store_id="s")
+    small = structs.Reason(code="REASON_CODE_SIZE_TOO_SMALL")
+    back = {"style": "a", "sku": "k", "store_id": "s", "reason": small}
+    log = write(
+        tmp_path / "log",
+        tell("o1", T0, order_placed=placed),
+        tell("r1", T0 + HOUR_US, return_requested=returned(1, T0, **back)),
+        tell("r2", T0 + 2 * HOUR_US, return_requested=returned(1, T0, **back)),
+        tell("p1", T0 + 2, price_changed=structs.PriceChanged(sku="k", unit_price_minor=40)),
+    )
+    now = ask(log, T0 + 2 * HOUR_US + 5, "o1", call=Call.ORDER)
+    assert now["sku_return_count_24h"] == now["store_return_count_24h"] == 1
+    later = ask(log, T0 + 3 * HOUR_US, "o1", call=Call.ORDER)
+    assert later["style_return_rate_30d"] == 2  # The dearest line is the first of equals.
+    assert later["style_size_small_share_365d"] == later["style_size_bias_365d"] * -1 == 1
+    assert later["batch_order_line_count_lifetime"] == 2
+    assert later["sku_price_change_ratio"] == pytest.approx(40 / 50 - 1)
+    assert np.isnan(later["supplier_return_rate_90d"])
+    assert np.isnan(later["device_is_saturated"])
+
+
 def build_vectors(*values: float) -> TwinVectors:
     one = np.zeros((1, len(values)))
     one[0] = values
