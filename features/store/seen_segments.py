@@ -59,14 +59,14 @@ def _mix(key: np.uint64) -> np.uint64:
 @inlined
 def _find_segment(mixed: np.uint64, directory: npt.NDArray[np.int64], depth: int) -> int:
     # Shifting by all 64 bits is undefined: a directory of depth 0 has one place.
-    place = int(mixed >> np.uint64(64 - depth)) if depth else 0
+    place = int(np.int64(mixed >> np.uint64(64 - depth))) if depth else 0
     return int(directory[place])
 
 
 @inlined
 def _find_slot(words: npt.NDArray[np.uint64], base: int, mixed: np.uint64, key: np.uint64) -> int:
     """Return the first word of the key's slot, or of the empty one where it belongs."""
-    slot = int(mixed & _SLOT_MASK)
+    slot = int(np.int64(mixed & _SLOT_MASK))
     while True:
         if slot == 0:  # The header.
             slot = 1
@@ -137,7 +137,8 @@ def locate_segment(
     keys: npt.NDArray[np.uint64], directory: npt.NDArray[np.int64], depth: int
 ) -> int:
     """Return the segment that keeps the first of some keys."""
-    return _find_segment(_mix(keys[0]), directory, depth)
+    segment: int = _find_segment(_mix(keys[0]), directory, depth)
+    return segment
 
 
 @compiled(void(uint64_1d, int64, int64, int64))
@@ -159,7 +160,7 @@ def split_segment(words: npt.NDArray[np.uint64], source: int, low: int, depth: i
         if key == _U0 or words[at + CHECK] != key ^ words[at + 1] ^ words[at + 2] ^ _CHECK:
             continue
         mixed = _mix(key)
-        base = (low + int((mixed >> shift) & np.uint64(1))) * size
+        base = (low + int(np.int64((mixed >> shift) & np.uint64(1)))) * size
         to = _find_slot(words, base, mixed, key)
         words[to : to + N_WORDS] = words[at : at + N_WORDS]
         words[base + N_FILLED] += np.uint64(1)
