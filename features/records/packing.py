@@ -178,23 +178,31 @@ def _read_word(data: npt.NDArray[np.uint8], n: int, size: int) -> np.uint64:
 
 
 @inlined
-def _write_masks(words: npt.NDArray[np.uint64], first: int, last: int, out: Any, n: int) -> int:
-    """Write the masks of the block `words[first:last]` at `n`; return how many bytes they take.
+def _mark_filled_blocks(words: npt.NDArray[np.uint64], out: npt.NDArray[np.uint8], n: int) -> None:
+    """Set the bit of every block with a word that is not zero, in zeroed bytes from `n` on."""
+    for b in range((words.shape[0] + BLOCK_WORDS - 1) // BLOCK_WORDS):
+        # A slice counted from 0 is what the compiler makes vector instructions of.
+        block = words[b * BLOCK_WORDS : (b + 1) * BLOCK_WORDS]
+        any_bits = _U0
+        for i in range(block.shape[0]):
+            any_bits |= block[i]
+        if any_bits != _U0:
+            out[n + (b >> 3)] |= np.uint8(1 << (b & 7))
 
-    0 if all words are zero (nothing is written then).
-    """
-    any_bits = _U0
-    for i in range(first, last):
-        any_bits |= words[i]
-    if any_bits == _U0:
-        return 0
+
+@inlined
+def _write_masks(
+    words: npt.NDArray[np.uint64], first: int, out: npt.NDArray[np.uint8], n: int
+) -> int:
+    """Write the masks of the block from `first` on at `n`; return how many bytes they take."""
+    block = words[first : first + BLOCK_WORDS]
     groups, size = 0, 1
-    for group in range((last - first + 7) >> 3):
-        mask, start = 0, first + 8 * group
-        for j in range(min(8, last - start)):
-            mask |= np.int64(words[start + j] != _U0) << j
+    for g in range((block.shape[0] + 7) >> 3):
+        mask = 0
+        for j in range(min(8, block.shape[0] - 8 * g)):
+            mask |= np.int64(block[8 * g + j] != _U0) << j
         if mask != 0:
-            groups |= 1 << group
+            groups |= 1 << g
             out[n + size] = mask
             size += 1
     out[n] = groups
@@ -262,11 +270,11 @@ def pack_words(
     n = top + ((n_blocks + 7) >> 3)
     for k in range(top, n):
         out[k] = 0
+    _mark_filled_blocks(words, out, top)
     for block in range(n_blocks):
-        first = block * BLOCK_WORDS
-        n_masks = _write_masks(words, first, min(first + BLOCK_WORDS, n_words), out, n)
-        if n_masks:
-            out[top + (block >> 3)] |= np.uint8(1 << (block & 7))
+        if (np.int64(out[top + (block >> 3)]) >> (block & 7)) & 1:
+            first = block * BLOCK_WORDS
+            n_masks = _write_masks(words, first, out, n)
             n = _pack_block(words, first, n_masks, out, n + n_masks)
     return n
 
@@ -280,8 +288,7 @@ def clear_words(words: npt.NDArray[np.uint64], data: npt.NDArray[np.uint8], star
     n_words = words.shape[0]
     for block in range((n_words + BLOCK_WORDS - 1) // BLOCK_WORDS):
         if (np.int64(data[start + 2 + (block >> 3)]) >> (block & 7)) & 1:
-            for i in range(block * BLOCK_WORDS, min(n_words, (block + 1) * BLOCK_WORDS)):
-                words[i] = _U0
+            words[block * BLOCK_WORDS : (block + 1) * BLOCK_WORDS] = _U0
 
 
 @inlined
