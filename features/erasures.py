@@ -101,6 +101,21 @@ class Erasures:
         return is_known
 
 
+@dataclass(frozen=True, slots=True)
+class ErasureRequest:
+    """What the writer of a store has to remove.
+
+    Attributes:
+        customer_key: CUSTOMER entity key, 16 bytes.
+        activity_key: ACTIVITY entity key, 16 bytes.
+        erased_us: When the customer was erased, microseconds UTC.
+    """
+
+    customer_key: bytes
+    activity_key: bytes
+    erased_us: int
+
+
 def merge_erasures(given: Iterable[Erasures]) -> Erasures:
     """Return everybody who stands in any of them, with the latest erasure of each."""
     latest: dict[bytes, int] = {}

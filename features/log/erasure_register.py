@@ -14,12 +14,11 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from features.erasures import Erasures, compute_tombstone, merge_erasures
+from features.erasures import ErasureRequest, Erasures, compute_tombstone, merge_erasures
 from features.errors import LogFormatError, StoreUnavailableError
 
 REGISTER_NAME = "erasures"
@@ -131,21 +130,6 @@ class _StoredRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     customer_key: str
     activity_key: str
-    erased_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class ErasureRequest:
-    """What the writer of a store has to remove.
-
-    Attributes:
-        customer_key: CUSTOMER entity key, 16 bytes.
-        activity_key: ACTIVITY entity key, 16 bytes.
-        erased_us: When the customer was erased, microseconds UTC.
-    """
-
-    customer_key: bytes
-    activity_key: bytes
     erased_us: int
 
 

@@ -1,0 +1,155 @@
+"""Takes a customer's events out of the logs that hemostat wrote.
+
+Offsets stay: an erased event leaves the empty event in its place (an empty row, the
+line `{}`, a message of length 0), which every decoder passes over, so a store's
+progress holds. Each file is replaced as a whole. A retailer's own files are never
+changed; the register beside them keeps their events from coming back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.log.assemble import build_batch
+from features.log.customer_match import CustomerMatch
+from features.log.embedded_files import explained, is_embedded_log, sync_folder
+from features.log.embedded_maintenance import erase_from_segments
+from features.log.manifest import ARCHIVE, MANIFEST_NAME, read_manifest
+from features.log.schema import EVENT_SCHEMA
+from features.log.structs import STRUCTS
+
+_FIND_COLUMNS = ["tenant", "customer_id", "ingest_time"]
+_BLANK_LINE = b"{}\n"
+
+
+def erase_from_log(path: Path, match: CustomerMatch) -> int:
+    """Empty a customer's events in a log and return how many there were.
+
+    Args:
+        path: A log of any kind. Of a raw source nothing is changed: 0.
+        match: Which events.
+
+    Raises:
+        StoreUnavailableError: A file cannot be read or written; run it again.
+        LogFormatError: The log is damaged.
+    """
+    if is_embedded_log(path):
+        return erase_from_segments(
+            path, match.message_needle, match.until_us, match.matches_message
+        )
+    if not (path / MANIFEST_NAME).is_file():
+        return 0
+    manifest = read_manifest(path)
+    pattern = "day=*/*.parquet" if ARCHIVE in manifest.formats else "parquet/*/*.parquet"
+    with explained(path):
+        n_rows = sum(_erase_parquet(file, match) for file in sorted(path.glob(pattern)))
+        n_lines = sum(_erase_lines(file, match) for file in sorted(path.glob("jsonl/*/*.jsonl")))
+        sync_folder(path)
+    return max(n_rows, n_lines)  # Two formats hold the same events.
+
+
+def erase_from_feature_log(path: Path, customer_key: bytes) -> int:
+    """Drop a customer's rows from a feature log and return how many there were.
+
+    Args:
+        path: The feature log's folder.
+        customer_key: CUSTOMER entity key.
+
+    Raises:
+        StoreUnavailableError: A file cannot be read or written; run it again.
+    """
+    n_dropped = 0
+    with explained(path):
+        for file in sorted(path.glob("day=*/*.parquet")):
+            keys = pq.read_table(file, columns=["customer_key"]).column(0)
+            is_kept = np.array([key.as_py() != customer_key for key in keys], np.bool_)
+            if is_kept.all():
+                continue
+            n_dropped += int((~is_kept).sum())
+            table = pq.read_table(file, partitioning=None).filter(pa.array(is_kept))
+            _replace(file, partial(pq.write_table, table))
+    return n_dropped
+
+
+def _erase_parquet(file: Path, match: CustomerMatch) -> int:
+    """Empty the matching rows of a Parquet file; it is rewritten only if there are any."""
+    with pq.ParquetFile(file) as source:
+        if not any(
+            len(match.find_rows(source.read_row_group(number, _FIND_COLUMNS)))
+            for number in range(source.num_row_groups)
+        ):
+            return 0
+    n_erased = 0
+
+    def write(draft: Path) -> None:
+        nonlocal n_erased
+        with (
+            pq.ParquetFile(file) as source,
+            pq.ParquetWriter(draft, EVENT_SCHEMA, compression="zstd", compression_level=1) as out,
+        ):
+            for number in range(source.num_row_groups):
+                table = source.read_row_group(number)
+                rows = match.find_rows(table)
+                n_erased += len(rows)
+                group = blank_rows(table, rows) if len(rows) else table
+                out.write_table(group, row_group_size=max(1, group.num_rows))
+
+    _replace(file, write)
+    return n_erased
+
+
+def blank_rows(table: pa.Table, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> pa.Table:
+    """Return an event table with some rows emptied: the default event in their place."""
+    blank = build_blank_row().select(table.schema.names)
+    order = np.arange(table.num_rows)
+    order[rows] = table.num_rows
+    joined = pa.concat_tables([table.cast(blank.schema), blank]).unify_dictionaries()
+    return joined.combine_chunks().take(pa.array(order))
+
+
+def build_blank_row() -> pa.Table:
+    """Return what an erased event leaves in a table: one row of defaults, without time or kind."""
+    return pa.Table.from_batches([build_batch([STRUCTS["Event"]()])])
+
+
+def _erase_lines(file: Path, match: CustomerMatch) -> int:
+    """Empty the matching lines of a JSONL file; it is rewritten only if there are any."""
+    needle = match.line_needle
+    with file.open("rb") as lines:
+        if not any(needle in line and match.matches_line(line) for line in lines):
+            return 0
+    n_erased = 0
+
+    def write(draft: Path) -> None:
+        nonlocal n_erased
+        with file.open("rb") as lines, draft.open("wb") as out:
+            for line in lines:
+                is_theirs = needle in line and match.matches_line(line)
+                n_erased += is_theirs
+                out.write(_BLANK_LINE if is_theirs else line)
+
+    _replace(file, write)
+    return n_erased
+
+
+def _replace(file: Path, write: Callable[[Path], None]) -> None:
+    """Write a file anew, synced, and let it take the old one's place."""
+    draft = file.with_name(f".{file.name}.erasing-{os.getpid()}")
+    try:
+        write(draft)
+        descriptor = os.open(draft, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        draft.replace(file)
+        sync_folder(file.parent)
+    finally:
+        draft.unlink(missing_ok=True)
