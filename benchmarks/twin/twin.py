@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from benchmarks.twin import activity, facts, history, identities, request, returns, tallies
@@ -106,38 +107,30 @@ def _add_vectors(connection: duckdb.DuckDBPyConnection) -> None:
     connection.executemany("INSERT INTO embedder VALUES (?, ?)", known)
 
 
-def _build_select(columns: dict[str, list[str]]) -> str:
-    """Return the SQL of the whole answer from the names of each family's columns."""
-    selected = []
-    for table, names in columns.items():
-        for name in names:
-            # Of a customer whom nobody knows there is no history.
-            condition = "is_known" if table.startswith("history_") else "true"
-            selected.append(f"(CASE WHEN {condition} THEN {name} END)::DOUBLE AS {name}")
-    joins = "\n".join(f"LEFT JOIN {table} USING (query_id)" for table in columns)
-    return f"""
-SELECT {", ".join(selected)}
-FROM (SELECT query_id, customer_state = 1 AS is_known FROM family_state) AS asked
-{joins}
-ORDER BY query_id;
-"""
-
-
 def _fetch(connection: duckdb.DuckDBPyConnection) -> TwinVectors:
     described: list[Any] = connection.execute(
-        "SELECT table_name, column_name FROM information_schema.columns "
-        "WHERE table_name SIMILAR TO '(family|history)_.*' AND column_name <> 'query_id' "
-        "ORDER BY table_name, ordinal_position"
+        "SELECT table_name, list(column_name ORDER BY ordinal_position) "
+        "FROM information_schema.columns WHERE table_name SIMILAR TO '(family|history)_.*' "
+        "AND column_name <> 'query_id' GROUP BY table_name ORDER BY table_name"
     ).fetchall()
-    columns: dict[str, list[str]] = {}
-    for table, name in described:
-        columns.setdefault(table, []).append(name)
-    answer = connection.sql(_build_select(columns)).to_arrow_table()
-    values = np.column_stack(
-        [column.to_numpy().astype(np.float64) for column in answer.itercolumns()]
-    )
+    families = [_fetch_family(connection, table, columns) for table, columns in described]
     newer = connection.sql(
         "SELECT coalesce(n_newer, 0)::BIGINT AS n FROM query "
         "LEFT JOIN own_rank USING (query_id) ORDER BY query_id"
     ).to_arrow_table()
-    return TwinVectors(tuple(answer.column_names), values, newer["n"].to_numpy())
+    names = tuple(name for _, columns in described for name in columns)
+    return TwinVectors(names, np.column_stack(families), newer["n"].to_numpy())
+
+
+def _fetch_family(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: list[str]
+) -> npt.NDArray[np.float64]:
+    """Return a family's columns, one row per question; NaN where it has no row or NULL."""
+    selected = ", ".join(f"{table}.{name}::DOUBLE" for name in columns)
+    # Of a customer whom nobody knows there is no history.
+    is_asked = "asked.customer_state = 1" if table.startswith("history_") else "true"
+    rows = connection.sql(
+        f"SELECT {selected} FROM family_state AS asked LEFT JOIN {table} "
+        f"ON {table}.query_id = asked.query_id AND {is_asked} ORDER BY asked.query_id"
+    ).to_arrow_table()
+    return np.column_stack([column.to_numpy().astype(np.float64) for column in rows.itercolumns()])
