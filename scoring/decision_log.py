@@ -2,7 +2,9 @@
 
 A decision's id follows from tenant and request id, so a retry finds it, from
 whichever scorer it is sent to. No customer id, order id or text stands in a
-record, only what the model saw and what was said (see `DecisionRecord`).
+record, only what the model saw and what was said (see `DecisionRecord`). Whose case it
+was stands there as a hash keyed with a secret of this log: `erase` finds a customer's
+decisions by it, and it joins with nothing outside.
 
 Durability: an answered decision survives a killed process at once and a power
 cut after the next grouped sync, some tens of milliseconds later. A recorded
@@ -11,8 +13,10 @@ outcome is acknowledged only when it, and the decision it names, is synced.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import xxhash
 
@@ -23,6 +27,15 @@ from scoring.serving_store import ServingStore
 _DECISION = b"d"
 _OUTCOME = b"o"
 _ID_SIZE = 16
+_SUBJECT_SIZE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedDecisions:
+    """What was removed from a decision log."""
+
+    decisions: int
+    outcomes: int
 
 
 class DecisionLog:
@@ -49,6 +62,17 @@ class DecisionLog:
         if not request_id:
             return self._make_random_id().hex()
         return xxhash.xxh3_128_hexdigest(f"{tenant}\x1f{request_id}".encode())
+
+    def compute_subject(self, customer_key: bytes | None) -> bytes:
+        """Return what marks a customer's decisions in this log; empty for a guest.
+
+        Args:
+            customer_key: The CUSTOMER entity key.
+        """
+        if customer_key is None:
+            return b""
+        secret = self._store.secret
+        return hashlib.blake2b(customer_key, key=secret, digest_size=_SUBJECT_SIZE).digest()
 
     def find(self, tenant: str, decision_id: str, request_hash: bytes) -> pb.ScoreResponse | None:
         """Return the answer given to this request before; None: there is none.
@@ -124,6 +148,26 @@ class DecisionLog:
         for outcome in self._store.list_values(_OUTCOME + key[1:]):
             record.outcomes.append(pb.RecordOutcomeRequest.FromString(outcome))
         return record
+
+
+def erase_decisions(store: ServingStore, customer_key: bytes) -> ErasedDecisions:
+    """Delete a customer's decisions with their outcomes; scorers go on meanwhile.
+
+    Args:
+        store: The log's values.
+        customer_key: The CUSTOMER entity key.
+
+    Raises:
+        StoreUnavailableError: The log cannot be written; run it again.
+    """
+    subject = DecisionLog(store).compute_subject(customer_key)
+    store.move()  # So that all decisions so far are found in one place.
+    keys = store.find_keys(_DECISION, subject)
+    n_outcomes = 0
+    for key in keys:
+        n_outcomes += store.delete_prefix(_OUTCOME + key[1:])
+        store.delete_prefix(key)
+    return ErasedDecisions(len(keys), n_outcomes)
 
 
 def _to_key(tenant: str, decision_id: str) -> bytes:

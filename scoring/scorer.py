@@ -205,6 +205,7 @@ class Scorer:
             facts, vectors, predicted.outputs, predicted.first_row, predicted.model, rules
         )
         record = _start_record(case, decision_id, predicted.model, rules)
+        record.subject = self._log.compute_subject(case.customer_key)
         record.evaluated_time.FromMicroseconds(evaluated.now_us)
         write_vectors(record, vectors)
         response = record.response

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,14 +32,19 @@ from features.store.lmdb_environment import LmdbOptions, explained, open_environ
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # A call has been answered by then, so that moving its decision does not slow it down.
 _MOVE_DELAY_S = 0.05
+_SECRET_NAME = "subject.key"
+_SECRET_SIZE = 32
 _MOVE_AT_MOST = 512  # A call waits while as many are deleted from `recent`.
 
 
 class ServingStore:
     """Write-once values by key. Make it with `open`, after any fork; one per process.
 
-    All methods but `sync` and `close` take microseconds and may be called on the
-    event loop. Not safe to share between threads.
+    Methods for calls take microseconds and may be used on the event loop; `find_keys`,
+    `delete_prefix` and `move` may take seconds. Not safe to share between threads.
+
+    Attributes:
+        secret: 32 random bytes of this folder, the same for all who open it.
 
     Raises:
         StoreUnavailableError: From any call: disk full, file damaged, closed.
@@ -50,7 +56,9 @@ class ServingStore:
         recent: lmdb.Environment,
         durable: lmdb.Environment,
         on_fault: Callable[[Exception], None],
+        secret: bytes,
     ) -> None:
+        self.secret = secret
         self._folder = folder
         self._recent = recent
         self._durable = durable
@@ -84,12 +92,13 @@ class ServingStore:
             folder.mkdir(parents=True, exist_ok=True)
             with _locked(folder / "open.lock"):
                 _discard_from_before_boot(folder / "recent", read_boot_id())
+                secret = _read_secret(folder / _SECRET_NAME)
                 (folder / "durable").mkdir(exist_ok=True)
                 recent = open_environment(folder / "recent", LmdbOptions(), readonly=False)
                 durable = open_environment(
                     folder / "durable", LmdbOptions(is_synced=True), readonly=False
                 )
-        opened = cls(folder, recent, durable, on_fault)
+        opened = cls(folder, recent, durable, on_fault, secret)
         opened.move()
         return opened
 
@@ -139,6 +148,39 @@ class ServingStore:
                     recent.put(key, value)
                 earlier.append(found)
         return earlier
+
+    def find_keys(self, prefix: bytes, needle: bytes) -> list[bytes]:
+        """Return the keys that begin with `prefix` and whose durable values hold `needle`."""
+        self._check_open()
+        found = []
+        with (
+            _explained(self._folder),
+            self._durable.begin(buffers=False) as transaction,
+            transaction.cursor() as cursor,
+        ):
+            is_there = cursor.set_range(prefix)
+            while is_there and cursor.key().startswith(prefix):
+                if needle in cursor.value():
+                    found.append(cursor.key())
+                is_there = cursor.next()
+        return found
+
+    def delete_prefix(self, prefix: bytes) -> int:
+        """Delete all values whose keys begin with `prefix`, on the disk when it returns."""
+        self._check_open()
+        n_deleted = 0
+        with (
+            _explained(self._folder),
+            self._recent.begin(write=True) as recent,
+            self._durable.begin(write=True) as durable,
+        ):
+            for transaction in (recent, durable):
+                with transaction.cursor() as cursor:
+                    is_there = cursor.set_range(prefix)
+                    while is_there and cursor.key().startswith(prefix):
+                        is_there = cursor.delete()
+                        n_deleted += 1
+        return n_deleted
 
     def move_soon(self) -> None:
         """Have what was put moved to the disk within some tens of milliseconds."""
@@ -238,6 +280,29 @@ def _locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _read_secret(path: Path) -> bytes:
+    """Return the folder's secret, made by whoever comes first; called under a lock."""
+    if not path.exists():
+        draft = path.with_suffix(".tmp")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, secrets.token_bytes(_SECRET_SIZE))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        draft.replace(path)
+    secret = path.read_bytes()
+    if len(secret) != _SECRET_SIZE:
+        raise StoreUnavailableError(
+            "the decision log's secret is damaged",
+            field=str(path),
+            value=f"{len(secret)} bytes",
+            expectation=f"{_SECRET_SIZE} bytes",
+            fix="restore it from a backup; without it no customer's decisions are found",
+        )
+    return secret
 
 
 def _discard_from_before_boot(recent: Path, boot_id: str) -> None:
