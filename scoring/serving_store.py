@@ -32,7 +32,7 @@ from features.store.lmdb_environment import LmdbOptions, explained, open_environ
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # A call has been answered by then, so that moving its decision does not slow it down.
 _MOVE_DELAY_S = 0.05
-_SECRET_NAME = "subject.key"
+_KEY_FILE = "subject.key"
 _SECRET_SIZE = 32
 _MOVE_AT_MOST = 512  # A call waits while as many are deleted from `recent`.
 
@@ -92,7 +92,7 @@ class ServingStore:
             folder.mkdir(parents=True, exist_ok=True)
             with _locked(folder / "open.lock"):
                 _discard_from_before_boot(folder / "recent", read_boot_id())
-                secret = _read_secret(folder / _SECRET_NAME)
+                secret = _read_secret(folder / _KEY_FILE)
                 (folder / "durable").mkdir(exist_ok=True)
                 recent = open_environment(folder / "recent", LmdbOptions(), readonly=False)
                 durable = open_environment(
