@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from features.entities import Entity
 from features.request_rows import Call
 from scoring.row_packing import unpack_rows
 
@@ -21,7 +22,8 @@ class Case:
         request_id: Chosen by the caller; empty: a retry is a new case.
         request_hash: Hash of all that was asked; a retry must have the same.
         call: Which question.
-        customer_key: Entity key; None: a guest.
+        entity_keys: `N_ENTITIES` per row, in the order of the rows: the key of each entity
+            that the row names; None: it names none.
         packed_rows: `1 + n_lines` rows of `REQUEST_ROW_DTYPE`: the case, then the lines
             of an order if its tenant has heads for lines. Times that depend on the
             moment of scoring are 0 until `unpack_cases`.
@@ -36,7 +38,7 @@ class Case:
     request_id: str
     request_hash: bytes
     call: Call
-    customer_key: bytes | None
+    entity_keys: tuple[bytes | None, ...]
     packed_rows: bytes
     line_ids: tuple[str, ...]
     value_minor: int
@@ -47,6 +49,11 @@ class Case:
     def n_rows(self) -> int:
         """How many rows the model has to see."""
         return 1 + len(self.line_ids)
+
+    @property
+    def customer_key(self) -> bytes | None:
+        """Key of the customer's history; None: a guest."""
+        return self.entity_keys[Entity.CUSTOMER]
 
 
 def unpack_cases(cases: Sequence[Case], now_us: int) -> tuple[npt.NDArray[Any], list[int]]:

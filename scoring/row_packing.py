@@ -1,6 +1,6 @@
 """One request row as named numbers and as the bytes of `REQUEST_ROW_DTYPE`.
 
-Setting a field of a numpy record costs a microsecond; a row has 23. So a row is a
+Setting a field of a numpy record costs a microsecond; a row has 27. So a row is a
 tuple here, packed in one call, and rows of many calls become one array without
 a copy per field.
 """
@@ -17,10 +17,11 @@ from features.embedding import DIM
 from features.request_rows import REQUEST_ROW_DTYPE
 
 NO_EMBEDDING = bytes(DIM)
+_PADDING = "padding"
 
 
 class RowValues(NamedTuple):
-    """The fields of `REQUEST_ROW_DTYPE` in its order; 0 is absent."""
+    """The fields of `REQUEST_ROW_DTYPE` in its order but for padding; 0 is absent."""
 
     time_us: int = 0
     case_key: int = 0
@@ -45,17 +46,27 @@ class RowValues(NamedTuple):
     tender: int = 0
     stage: int = 0
     embedding: bytes = NO_EMBEDDING
+    style_link: int = 0
+    member: int = 0
+    product_price_minor: int = 0
+    embedder: int = 0
 
 
 def _compile_packer() -> struct.Struct:
-    """Return the packer of the dtype's layout."""
-    assert RowValues._fields == REQUEST_ROW_DTYPE.names
+    """Return the packer of the dtype's layout; padding is bytes of 0."""
     codes = {"i8": "q", "u8": "Q", "i4": "i", "u2": "H", "u1": "B"}
-    fields = [REQUEST_ROW_DTYPE[name] for name in RowValues._fields]
-    layout = "".join(
-        f"{field.itemsize}s" if field.shape else codes[field.str.lstrip("<|")] for field in fields
-    )
-    packer = struct.Struct("<" + layout)
+    names = list(REQUEST_ROW_DTYPE.names or ())
+    assert [name for name in names if name != _PADDING] == list(RowValues._fields)
+    layout = "<"
+    for name in names:
+        field = REQUEST_ROW_DTYPE[name]
+        if name == _PADDING:
+            layout += f"{field.itemsize}x"
+        elif field.shape:
+            layout += f"{field.itemsize}s"
+        else:
+            layout += codes[field.str.lstrip("<|")]
+    packer = struct.Struct(layout)
     assert packer.size == REQUEST_ROW_DTYPE.itemsize
     return packer
 

@@ -187,9 +187,10 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
 
     def _to_case(self, request: pb.ScoreRequest) -> Case:
         received_s = perf_counter()
-        validate_request(request, self._find_tenants(), self._clock.read_us())
+        now_us = self._clock.read_us()
+        validate_request(request, self._find_tenants(), now_us)
         with_lines = request.tenant in self._find_line_tenants()
-        return to_case(request, with_lines=with_lines, received_s=received_s)
+        return to_case(request, with_lines=with_lines, received_s=received_s, now_us=now_us)
 
     def _compute_deadline(self, context: Any, default_s: float) -> float:
         """Return when the caller stops waiting, by the loop's clock."""

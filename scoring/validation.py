@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from features.embedding import DIM, EMBEDDER
+from features.embedding import DIM, EMBEDDERS
 from features.errors import InvalidRequestError
 from hemostat.v1 import common_pb2, event_pb2
 from hemostat.v1 import scoring_pb2 as pb
@@ -28,6 +28,7 @@ MAX_PRICE_MINOR = 10**12
 MAX_VALUE_MINOR = 10**13
 MAX_WEIGHT_G = 10**9
 MAX_DAYS = 3650
+MAX_SENTIMENT = 100
 
 _SECOND_US = 1_000_000
 _DAY_US = 86_400 * _SECOND_US
@@ -36,6 +37,7 @@ _MAX_AHEAD_US = 31 * _DAY_US  # Other clocks may be wrong, and a replayed clock 
 _MAX_PROMISE_US = 5 * 365 * _DAY_US
 _MAX_DELAY_S = MAX_DAYS * 86_400
 
+_EMBEDDERS = tuple(embedder.name for embedder in EMBEDDERS)
 _AMOUNTS = ("unit_price_minor", "unit_cost_minor", "unit_discount_minor")
 _CASES = ("order", "cancellation", "return_request")
 _NUMBERS: dict[object, frozenset[int]] = {
@@ -246,14 +248,15 @@ def _validate_item_times(
 
 def _validate_reason(path: str, reason: common_pb2.Reason) -> None:
     _check_enum(f"{path}.code", reason.code, common_pb2.ReasonCode)
+    _check_range(f"{path}.sentiment", reason.sentiment, -MAX_SENTIMENT, MAX_SENTIMENT)
     if not reason.embedding or reason.text:  # A text is embedded here, whatever came with it.
         return
-    if len(reason.embedding) != DIM or reason.embedder != EMBEDDER:
+    if len(reason.embedding) != DIM or reason.embedder not in _EMBEDDERS:
         raise InvalidRequestError(
             "the reason's embedding was made by another embedder",
             field=f"{path}.embedding",
             value=f"{len(reason.embedding)} bytes of {reason.embedder[:40] or 'no embedder'}",
-            expectation=f"{DIM} bytes of {EMBEDDER}",
+            expectation=f"{DIM} bytes of {' or '.join(_EMBEDDERS)}",
             fix="send the text instead; it is embedded here and kept nowhere",
         )
 

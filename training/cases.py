@@ -10,7 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from features.bulk import compute_vectors_at
+from features.entities import Entity
 from features.log.arrow_access import KindColumn, read_ints
+from features.log.arrow_cells import from_arrow
+from features.log.cells import KIND_NUMBER, EventCells
 from features.log.columns import to_fold_rows, to_line_rows, to_request_rows
 from features.request_rows import Call
 from training.facts import FactLog, Flags, Ints, from_events, read_envelope
@@ -90,22 +93,21 @@ class LearningSet:
 
 @dataclass(frozen=True, eq=False)
 class _Requests:
-    """Request rows and where they come from; arrays of `n` entries."""
+    """Request rows and where they come from; arrays of `n` entries.
+
+    Attributes:
+        rows: Shape `(n,)` of `REQUEST_ROW_DTYPE`.
+        entity_keys: Shape `(n, N_ENTITIES, 16)`, uint8.
+        is_named: Shape `(n, N_ENTITIES)`, bool.
+        source_index: Shape `(n,)`, int64: each one's event.
+        item_id: As in `CaseSet`, but for cancellations.
+    """
 
     rows: npt.NDArray[Any]
     entity_keys: npt.NDArray[np.uint8]
-    is_guest: Flags
+    is_named: Flags
     source_index: Ints
     item_id: pa.Array
-
-    def select(self, is_wanted: Flags) -> _Requests:
-        return _Requests(
-            self.rows[is_wanted],
-            self.entity_keys[is_wanted],
-            self.is_guest[is_wanted],
-            self.source_index[is_wanted],
-            self.item_id.filter(pa.array(is_wanted)),
-        )
 
 
 def build_learning_set(events: AcceptedEvents, calls: frozenset[Call]) -> LearningSet:
@@ -115,8 +117,9 @@ def build_learning_set(events: AcceptedEvents, calls: frozenset[Call]) -> Learni
     `ingest_time` up to a case's time count, its own event does not.
     """
     batch = events.batch
-    requests = {call: _read_requests(batch, call) for call in sorted(calls)}
-    vectors = _compute_vectors(batch, list(requests.values()))
+    cells = from_arrow(batch)
+    requests = {call: _read_requests(batch, cells, call) for call in sorted(calls)}
+    vectors = _compute_vectors(cells, list(requests.values()))
     groups = read_envelope(batch).group
     cases = {
         call: _build_cases(batch, call, part, rows, groups)
@@ -131,34 +134,36 @@ def build_learning_set(events: AcceptedEvents, calls: frozenset[Call]) -> Learni
     )
 
 
-def _read_requests(batch: pa.RecordBatch, call: Call) -> _Requests:
+def _read_requests(batch: pa.RecordBatch, cells: EventCells, call: Call) -> _Requests:
     if call is Call.ORDER_LINE:
-        lines = to_line_rows(batch)
-        return _Requests(
-            lines.rows,
-            lines.entity_keys,
-            lines.is_guest,
-            lines.source_index,
-            pa.array(lines.line_ids, pa.string()),
-        )
-    found = to_request_rows(batch)
-    empty = pa.array(np.full(len(found.rows), ""), pa.string())
+        found = to_line_rows(cells)
+        orders = np.flatnonzero(cells.head["kind"] == KIND_NUMBER["order_placed"])
+        _, lines = KindColumn(batch, "order_placed", orders).lists("lines")
+        item_id = lines.field("line_id")
+        is_wanted = np.ones(len(found.rows), np.bool_)
+    else:
+        found = to_request_rows(cells)
+        is_wanted = found.rows["call"] == call
+        item_id = pa.array(np.full(np.count_nonzero(is_wanted), ""), pa.string())
     return _Requests(
-        found.rows, found.entity_keys, found.is_guest, found.source_index, empty
-    ).select(found.rows["call"] == call)
+        found.rows[is_wanted],
+        found.entity_keys[is_wanted],
+        found.is_named[is_wanted],
+        found.event_index[is_wanted],
+        item_id,
+    )
 
 
-def _compute_vectors(
-    batch: pa.RecordBatch, parts: list[_Requests]
-) -> list[npt.NDArray[np.float32]]:
+def _compute_vectors(cells: EventCells, parts: list[_Requests]) -> list[npt.NDArray[np.float32]]:
     """Return the vectors of each part, computed in one walk over history."""
-    folded = to_fold_rows(batch)
+    folded = to_fold_rows(cells)
     vectors = compute_vectors_at(
         folded.rows,
         folded.entity_keys,
+        cells.embeddings,
         np.concatenate([part.rows for part in parts]),
         np.concatenate([part.entity_keys for part in parts]),
-        np.concatenate([part.is_guest for part in parts]),
+        np.concatenate([part.is_named for part in parts]),
     )
     return np.split(vectors, np.cumsum([len(part.rows) for part in parts])[:-1])
 
@@ -183,6 +188,6 @@ def _build_cases(
         order_id=events.column("order_id").take(taken),
         item_id=item_id,
         group=groups[requests.source_index],
-        is_guest=requests.is_guest,
+        is_guest=~requests.is_named[:, Entity.CUSTOMER],
         price_minor=requests.rows["unit_price_minor"].copy(),
     )

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from features.record import DAY_US
+from features.definition import DAY_US
 from features.request_rows import Call
 from training.cases import CaseSet
 from training.facts import FactLog, Flags

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import ConfigError
 from features.fold_rows import FOLDED_KINDS
-from features.log.arrow_access import read_ints, to_batch
-from features.log.partitioning import compute_event_keys
+from features.log.accepted_rows import drop_erased, read_erasures, take_first_tellings
+from features.log.arrow_access import to_batch
 from features.log.reader import EventLog, select_columns
 from features.log.schema import EVENT_SCHEMA
 from features.log.validation import validate_batch
@@ -46,8 +45,7 @@ def read_accepted_events(
 ) -> AcceptedEvents:
     """Return a tenant's events as the stream would fold them.
 
-    Log order over partitions is by ingest time, then partition, then offset: a
-    customer's events share a partition, so this is the order of the stream.
+    Who is erased in the log's register is left out, as if never seen.
 
     Args:
         log: The event log.
@@ -55,6 +53,7 @@ def read_accepted_events(
         progress: Told how many rows were read since the last call.
     """
     schema = pa.schema([EVENT_SCHEMA.field(name) for name in select_columns(READ_KINDS)])
+    erasures = read_erasures(log)
     parts: list[pa.RecordBatch] = []
     n_read = n_rejected = 0
     for partition in log.partitions:
@@ -62,17 +61,18 @@ def read_accepted_events(
             checked = validate_batch(batch, offset)
             n_read += batch.num_rows
             n_rejected += len(checked.rejected)
-            parts.append(checked.valid.filter(pc.equal(checked.valid.column("tenant"), tenant)))
+            own = checked.valid.filter(pc.equal(checked.valid.column("tenant"), tenant))
+            parts.append(drop_erased(own, erasures))
             if progress:
                 progress(batch.num_rows)
     merged = to_batch(pa.Table.from_batches(parts, schema))
-    chosen = _find_first_tellings(merged)
+    told_once = take_first_tellings(merged)
     return AcceptedEvents(
         tenant=tenant,
-        batch=merged.take(pa.array(chosen)),
+        batch=told_once,
         n_read=n_read,
         n_rejected=n_rejected,
-        n_repeated=merged.num_rows - len(chosen),
+        n_repeated=merged.num_rows - told_once.num_rows,
     )
 
 
@@ -97,11 +97,3 @@ def choose_tenant(tenants: Sequence[str], wanted: str | None) -> str:
         expectation=f"one of {', '.join(tenants)}" if tenants else "the tenant of its events",
         fix="name one with --tenant",
     )
-
-
-def _find_first_tellings(batch: pa.RecordBatch) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return the places of first tellings, in log order."""
-    ingest_us = read_ints(batch.column("ingest_time"), np.arange(batch.num_rows))
-    order = np.argsort(ingest_us, kind="stable")
-    keys = compute_event_keys(batch.column("tenant"), batch.column("event_id"))[order]
-    return order[np.sort(np.unique(keys, return_index=True)[1])]

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from features.definition import DAY_US
 from features.model_bundle.manifest import TrainingWindow
-from features.record import DAY_US
 from training.facts import Flags, Ints
 
 DEFAULT_CUT_SHARE = 0.7

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from features.definition import DAY_US
 from features.log import structs
 from features.log.reader import EventLog
 from features.log.writer import EventLogWriter
-from features.record import DAY_US
 from features.request_rows import Call
 from training.cases import LearningSet, build_learning_set
 from training.heads import HeadParameters

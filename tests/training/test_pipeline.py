@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from features.definition import DAY_US
 from features.errors import ConfigError, HemostatError, LogFormatError
 from features.log.reader import EventLog
 from features.log.writer import EventLogWriter
 from features.model_bundle import load_manifest, read_bundle, to_rows, verify_golden_outputs
-from features.record import DAY_US
 from training.onnx_export import PARITY_TOLERANCE, open_session, run_model
 from training.pipeline import TrainingResult
 from training.side_table import LINE_TABLE_FILE

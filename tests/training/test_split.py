@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.record import DAY_US
+from features.definition import DAY_US
 from training.split import compute_default_cut_us, split_cases
 
 DAYS = st.integers(1, 400)

@@ -21,6 +21,7 @@ from sklearn.linear_model import LogisticRegression
 
 from features.bulk import compute_vectors_at
 from features.definitions import FEATURES
+from features.log.arrow_cells import from_arrow
 from features.log.columns import to_fold_rows, to_request_rows
 from features.log.reader import EventLog
 from features.request_rows import Call
@@ -100,20 +101,26 @@ def read_true_cases(path: Path) -> dict[str, TrueCases]:
     """
     table = EventLog(path).read_table()
     batch = table.combine_chunks().to_batches()[0]
-    fold = to_fold_rows(batch)
-    requests = to_request_rows(batch)
+    cells = from_arrow(batch)
+    fold = to_fold_rows(cells)
+    requests = to_request_rows(cells)
     vectors = compute_vectors_at(
-        fold.rows, fold.entity_keys, requests.rows, requests.entity_keys, requests.is_guest
+        fold.rows,
+        fold.entity_keys,
+        cells.embeddings,
+        requests.rows,
+        requests.entity_keys,
+        requests.is_named,
     )
     truth = pq.read_table(path / TRUTH_FILE)
-    ids = batch.column("event_id").take(pa.array(requests.source_index))
+    ids = batch.column("event_id").take(pa.array(requests.event_index))
     places = pc.index_in(truth.column("case_event_id"), ids).to_numpy()
     cases = {}
     for call, kind in _CASE_KINDS.items():
         is_call = pc.equal(truth.column("call"), call).to_numpy()
         chosen = places[is_call]
         cases[call] = _select(
-            call, kind, batch, requests.source_index[chosen], vectors[chosen],
+            call, kind, batch, requests.event_index[chosen], vectors[chosen],
             requests.rows["embedding"][chosen], truth.filter(pa.array(is_call)),
         )  # fmt: skip
     return cases

@@ -1,0 +1,113 @@
+"""What the feature store holds of the entities that some cases name, and how fresh it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from features.entities import N_ENTITIES, Entity, Layout
+from features.errors import StoreUnavailableError
+from features.keys import compute_shard
+from features.records.activity import ACTIVITY_DTYPE
+from features.records.history import HISTORY_DTYPE
+from features.records.packing import PackedRecords, unpack_records
+from features.store.port import FeatureReader
+from scoring.cases import Case
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CaseRecords:
+    """What was read for one case.
+
+    Attributes:
+        records: `N_ENTITIES` per row of the case, in the order of the rows: the stored
+            record; None: not named, not there, or not read.
+        is_available: The store answered, or there was nothing to ask.
+        applied_us: Ingest time up to which the customer's shard is applied (of a guest: the
+            oldest of the shards read); None: nothing was read.
+    """
+
+    records: tuple[bytes | None, ...]
+    is_available: bool
+    applied_us: int | None
+
+
+def read_records(store: FeatureReader, cases: Sequence[Case]) -> list[CaseRecords]:
+    """Return what the store holds for each case, with one read for all of them.
+
+    A store that does not answer is a state of the cases, never an exception.
+    """
+    keys = list({key: None for case in cases for key in case.entity_keys if key is not None})
+    try:
+        # Before the records: a commit in between understates the freshness.
+        applied_us = _read_applied(store, cases)
+        found = dict(zip(keys, store.read_records(keys), strict=True)) if keys else {}
+    except StoreUnavailableError:
+        return [make_unavailable(case) for case in cases]
+    return [
+        CaseRecords(
+            records=tuple([found.get(key) if key else None for key in case.entity_keys]),
+            is_available=True,
+            applied_us=min((applied_us[shard] for shard in _find_shards(case)), default=None),
+        )
+        for case in cases
+    ]
+
+
+def make_unavailable(case: Case) -> CaseRecords:
+    """Return what is known of a case if its records cannot be read."""
+    return CaseRecords((None,) * len(case.entity_keys), not any(case.entity_keys), None)
+
+
+def pack_cases(
+    cases: Sequence[Case], records: Sequence[CaseRecords]
+) -> tuple[PackedRecords, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return the records of all rows as the vectors take them.
+
+    Returns:
+        The records, `N_ENTITIES` per row; which entities each row names, shape
+        `(n_rows, N_ENTITIES)`; for which rows they could be read, shape `(n_rows,)`.
+    """
+    packed = PackedRecords.from_blobs([blob for one in records for blob in one.records])
+    is_named = np.array(
+        [key is not None for case in cases for key in case.entity_keys], np.bool_
+    ).reshape(-1, N_ENTITIES)
+    is_available = np.array(
+        [one.is_available for case, one in zip(cases, records, strict=True)
+         for _ in range(case.n_rows)],
+        np.bool_,
+    )  # fmt: skip
+    return packed, is_named, is_available
+
+
+def read_last_event_us(records: Sequence[CaseRecords]) -> list[int]:
+    """Return when the latest event of each case's customer happened; 0: no history is known.
+
+    Raises:
+        SchemaMismatchError: A record is damaged.
+    """
+    latest = np.zeros(len(records), np.int64)
+    for entity, layout, dtype in (
+        (Entity.CUSTOMER, Layout.HISTORY, HISTORY_DTYPE),
+        (Entity.ACTIVITY, Layout.ACTIVITY, ACTIVITY_DTYPE),
+    ):
+        packed = PackedRecords.from_blobs([one.records[entity] for one in records])
+        if packed.ends[-1]:
+            unpacked = unpack_records(layout, packed, dtype)
+            np.maximum(latest, unpacked["last_event_us"], out=latest)
+    return [int(time_us) for time_us in latest]
+
+
+def _find_shards(case: Case) -> set[int]:
+    """Return the shards whose progress says how fresh a case is."""
+    if case.customer_key is not None:
+        return {compute_shard(case.customer_key)}
+    return {compute_shard(key) for key in case.entity_keys if key is not None}
+
+
+def _read_applied(store: FeatureReader, cases: Sequence[Case]) -> Mapping[int, int]:
+    shards = {shard for case in cases for shard in _find_shards(case)}
+    return {shard: store.read_shard_state(shard).applied_ingest_us for shard in shards}
