@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from features.compiled import inlined
 from features.definition import DAY_US, LIFETIME, WINDOWS, Window
-from features.folds.tiles import find_first_bucket, sum_tiles
+from features.folds.tile_sums import sum_tiles
+from features.folds.tiles import find_first_bucket
 from features.records.activity import (
     LIFETIME_COUNTERS,
     N_SENTIMENTS,

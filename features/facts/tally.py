@@ -16,7 +16,8 @@ import numpy.typing as npt
 from features.compiled import inlined
 from features.definition import HOUR_US, LIFETIME, N_HOURLY, WINDOWS, Window
 from features.entities import Entity
-from features.folds.tiles import find_first_bucket, sum_tiles
+from features.folds.tile_sums import sum_tiles
+from features.folds.tiles import find_first_bucket
 from features.records.tally import (
     COUNTERS,
     EXTRAS,
