@@ -45,6 +45,8 @@ def _find_id(kind: str, entity: Entity) -> int:
 
 
 def _find_line_id(entity: Entity) -> int:
+    if entity in (Entity.CUSTOMER, Entity.ACTIVITY):
+        return CUSTOMER_ID
     return LINE_CELL.get(_ID_FIELDS.get(entity, ""), NONE)
 
 
