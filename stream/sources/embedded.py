@@ -25,6 +25,7 @@ class EmbeddedSource:
         self.n_partitions = self._log.manifest.n_partitions
         self.n_rows: int | None = None
         self.last_ingest_us = 0
+        self.is_finite = False
 
     def open_reader(
         self, starts: Mapping[int, int], *, is_following: bool, batch_size: int

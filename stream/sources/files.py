@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from features.log.reader import EventLog
 from stream.sources.lines import LineCursor
 from stream.sources.port import Encoding, Raw, RawRows, RawTable
 
+_IDLE_SLACK_US = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -38,6 +40,7 @@ class FileSource:
         self.incarnation = manifest.incarnation
         self.n_partitions = manifest.n_partitions
         self.n_rows = manifest.n_events
+        self.is_finite = True
         last = manifest.last_ingest_time
         self.last_ingest_us = 0 if last is None else (last - _EPOCH) // timedelta(microseconds=1)
 
@@ -108,7 +111,7 @@ class LineReader:
                 offsets = np.arange(first, first + len(ends))
                 raws.append(RawRows(partition, offsets, buffer, ends, Encoding.JSON))
             if len(ends) < share and cursor.is_at_end:
-                self._ended[partition] = 0
+                self._ended[partition] = self._read_idle_us()
         return raws
 
     def find_ended(self) -> Mapping[int, int]:
@@ -127,6 +130,10 @@ class LineReader:
         """Release the files."""
         for cursor in self._cursors.values():
             cursor.close()
+
+    def _read_idle_us(self) -> int:
+        """Return a moment ago: what was appended before has been read."""
+        return time.time_ns() // 1_000 - _IDLE_SLACK_US if self._is_following else 0
 
 
 class TableReader:

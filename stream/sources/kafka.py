@@ -91,6 +91,7 @@ class KafkaSource:
         self.incarnation, self.n_partitions = identity.incarnation, identity.n_partitions
         self.n_rows: int | None = None
         self.last_ingest_us = 0
+        self.is_finite = False
 
     def read_identity(self) -> TopicIdentity:
         """Return what the brokers say of the topic now.

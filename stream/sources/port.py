@@ -121,6 +121,7 @@ class Source(Protocol):
         n_partitions: Number of partitions, named 0 up to it.
         n_rows: Rows of the log; None if it grows or was never counted.
         last_ingest_us: The last row's `ingest_time`; 0 if it is not known.
+        is_finite: Whether a run that does not follow reads up to the end for good.
     """
 
     name: str
@@ -128,6 +129,7 @@ class Source(Protocol):
     n_partitions: int
     n_rows: int | None
     last_ingest_us: int
+    is_finite: bool
 
     def open_reader(
         self, starts: Mapping[int, int], *, is_following: bool, batch_size: int

@@ -1,0 +1,412 @@
+"""One run of the stream: a source, a store, and what came of it. The wiring on one page."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+
+from bytewax.testing import cluster_main
+
+from features.errors import (
+    CommitConflictError,
+    SourceUnavailableError,
+    StoreUnavailableError,
+)
+from features.keys import N_SHARDS
+from features.log.erasure_register import ErasureRegisters
+from features.store.lmdb_environment import LmdbOptions
+from features.store.lmdb_writer import LmdbFeatureStore
+from features.store.port import FeatureStore
+from stream.batches import NewRows, RowBatch
+from stream.dead_letters import DeadLetterFiles
+from stream.decoding import DecodingRules
+from stream.erasing import ErasureDuty
+from stream.flow import Feed, FlowStop, build_flow
+from stream.metrics import serve_metrics
+from stream.options import DEFAULT_BATCH_SIZE, StreamOptions
+from stream.progress import check_source, find_start_offset, make_source_id
+from stream.reading import BatchReader, ReadAhead
+from stream.record_step import RecordStep
+from stream.running_state import StateFile
+from stream.seen_step import SeenStep
+from stream.sources.opening import open_source
+from stream.sources.port import Source
+from stream.summary import StreamProgress, StreamSummary, StreamTally
+from stream.waiting import Log, Patience
+
+OnProgress = Callable[[StreamProgress], None]
+"""Called after each batch, on the flow's own thread."""
+
+_MAX_CONFLICTS = 3
+_APPLIED_EVERY_S = 1.0
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"hemostat stream: {line}\n")
+
+
+def stream_to_disk(
+    source: Path | str,
+    store_path: Path | str,
+    *,
+    dead_letters: Path | None = None,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    until_us: int | None = None,
+    log_format: str | None = None,
+    is_following: bool = False,
+    store_options: LmdbOptions | None = None,
+    on_progress: OnProgress | None = None,
+) -> StreamSummary:
+    """Stream a source into the embedded store in a folder, made if absent.
+
+    Args:
+        source: An event log, a `.jsonl` file, a folder of them, or a topic's address.
+        store_path: The store's folder.
+        dead_letters: None: the folder `dead_letters` in the store's.
+        batch_size: See `StreamOptions`.
+        until_us: See `StreamOptions`.
+        log_format: See `StreamOptions`.
+        is_following: See `StreamOptions`.
+        store_options: Map size, readers and durability of the store.
+        on_progress: Called after each batch.
+
+    Raises:
+        HemostatError: See `run_stream`; also what opening the store raises.
+        KeyboardInterrupt: Ctrl-C; all that was committed is kept.
+    """
+    folder = Path(store_path)
+    options = StreamOptions(
+        folder,
+        dead_letters,
+        batch_size,
+        until_us,
+        is_following=is_following,
+        log_format=log_format,
+    )
+    open_source(str(source), log_format=log_format).close()  # Before a store is made in vain.
+    with LmdbFeatureStore.open_writer(folder, store_options) as store:
+        return run_stream(str(source), store, options, on_progress)
+
+
+def run_stream(
+    source: str,
+    store: FeatureStore,
+    options: StreamOptions,
+    on_progress: OnProgress | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    log: Log = _tell,
+) -> StreamSummary:
+    """Apply all of a source that the store has not applied yet, and return what came of it.
+
+    The store alone holds the position: whatever ended the last run, this one goes
+    on behind what was committed, and the records are the same bytes as without
+    the interruption. A store or broker that is away is waited for; then the run
+    begins anew from where the store stands.
+
+    Args:
+        source: What to read; see `sources.opening.open_source`.
+        store: This process is the one writer of its shards; left open.
+        options: See there.
+        on_progress: Called after each batch.
+        clock: Seconds, monotonic; for rates and waiting.
+        log: Tells people what is waited for.
+
+    Raises:
+        ConfigError: The store was filled from another log.
+        LogFormatError: The log is damaged, or no longer holds what comes next.
+        CommitConflictError: Another process writes to the store.
+        StoreUnavailableError: The store or the dead letters cannot be written.
+        SourceUnavailableError: The broker cannot be reached.
+        KeyboardInterrupt: Ctrl-C (on the main thread) in a run that does not follow; all
+            that was committed is kept.
+    """
+    run = StreamRun(source, store, options, on_progress, clock, log)
+    return run.run()
+
+
+class StreamRun:
+    """A run and what lasts through its new beginnings. See `run_stream`."""
+
+    def __init__(
+        self,
+        source: str,
+        store: FeatureStore,
+        options: StreamOptions,
+        on_progress: OnProgress | None,
+        clock: Callable[[], float],
+        log: Log,
+    ) -> None:
+        self._source_name = source
+        self._store = store
+        self._options = options
+        self._on_progress = on_progress
+        self._clock = clock
+        self._log = log
+        self._wake = threading.Event()
+        self._stop = FlowStop()
+        self._is_asked = False
+        self.tally = StreamTally(source, clock)
+        self._state_file = StateFile(options.state, options.place.process_id, clock)
+        self._patience = Patience(options.wait_s, clock, self._pause, log)
+
+    def run(self) -> StreamSummary:
+        """Run to the end, or until somebody asks to stop."""
+        with ExitStack() as stack:
+            stack.enter_context(self._signals_stop())
+            if self._options.metrics_port is not None:
+                port = self._options.metrics_port
+                stack.callback(serve_metrics(self.tally, port, self.tally.read_us))
+            stack.callback(lambda: self._state_file.write(self.tally, is_running=False))
+            unfinished = self._run_patiently()
+        if self._is_asked and not self._options.is_following:
+            raise KeyboardInterrupt
+        if self._on_progress is not None:
+            self._on_progress(self.tally.to_progress())
+        return self.tally.to_summary(unfinished)
+
+    def _run_patiently(self) -> Sequence[int]:
+        """Run; begin anew from the store after what mends itself."""
+        n_conflicts, conflict_commits = 0, -1
+        while True:
+            try:
+                return self._run_once()
+            except (StoreUnavailableError, SourceUnavailableError) as error:
+                self._state_file.write(self.tally, is_running=True, waiting_for=str(error))
+                self._patience.wait(error, self.tally.last_commit_s)
+            except CommitConflictError as error:
+                # A store that lost its tail says so like this, and once; a second
+                # writer says so again and again.
+                is_new = self.tally.commits > conflict_commits + 1
+                n_conflicts = 1 if is_new else n_conflicts + 1
+                conflict_commits = self.tally.commits
+                if n_conflicts >= _MAX_CONFLICTS or self._options.wait_s == 0:
+                    raise
+                self._log(f"the store has moved; reading its progress again: {error}")
+                self._pause(0.1)
+            if self._is_asked:
+                return ()
+            self.tally.restarts += 1
+
+    def _run_once(self) -> Sequence[int]:
+        options = self._options
+        self._stop = FlowStop()
+        self._stop.is_asked = self._is_asked
+        source = open_source(
+            self._source_name, log_format=options.log_format, kafka=options.kafka
+        )
+        try:
+            states = [self._store.read_shard_state(shard) for shard in range(N_SHARDS)]
+            states += [self._store.read_seen_state(shard) for shard in range(N_SHARDS)]
+            check_source(source.incarnation, states)
+            source_ids = [make_source_id(source.incarnation, n) for n in range(source.n_partitions)]
+            starts = [find_start_offset(each, states) for each in source_ids]
+            self.tally.begin(source, starts)
+            flow = build_flow(_Wiring(self, source, starts, source_ids), options.groups, self._stop)
+            place = options.place
+            # An epoch per batch: a reader waits until the batch before has been applied.
+            cluster_main(  # type: ignore[no-untyped-call]
+                flow,
+                list(place.addresses),
+                place.process_id,
+                epoch_interval=timedelta(0) if place.is_cluster else None,
+            )
+            if self._stop.fault is not None:
+                raise self._stop.fault
+            return source.find_unfinished()
+        finally:
+            source.close()
+
+    def _pause(self, seconds: float) -> None:
+        self._wake.wait(seconds)
+
+    def note_commit(self) -> None:
+        """Tell everybody who looks that a batch is in the store."""
+        self._patience.note_success()
+        self._state_file.write_sometimes(self.tally)
+        if self._on_progress is not None:
+            self._on_progress(self.tally.to_progress())
+
+    def note_idle(self) -> None:
+        """Tell that nothing is to be done."""
+        self._state_file.write_sometimes(self.tally)
+
+    @contextmanager
+    def _signals_stop(self) -> Iterator[None]:
+        """Let Ctrl-C and SIGTERM end the run between batches; a second one ends it at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # Signals reach the main thread only; it decides what they mean.
+            return
+
+        def interrupt(number: int, _frame: FrameType | None) -> None:
+            self._is_asked = self._stop.is_asked = True
+            self._wake.set()
+            signal.signal(number, previous[number])
+
+        previous = {
+            number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    # What the wiring needs.
+    @property
+    def store(self) -> FeatureStore:
+        """The store."""
+        return self._store
+
+    @property
+    def options(self) -> StreamOptions:
+        """The options."""
+        return self._options
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Seconds, monotonic."""
+        return self._clock
+
+
+class _Wiring:
+    """The flow's steps of one beginning of a run (`flow.Steps`)."""
+
+    def __init__(
+        self, run: StreamRun, source: Source, starts: Sequence[int], source_ids: Sequence[str]
+    ) -> None:
+        options = run.options
+        self._run = run
+        self._source = source
+        self._starts = starts
+        self._source_ids = source_ids
+        self._letters = DeadLetterFiles(options.letters_folder)
+        self._duty = ErasureDuty(options.state, options.registers, run.store, run.clock)
+        self._records: list[RecordStep] = []
+        self._applied = _AppliedClock(run.store, run.clock)
+        self.n_in_flight = 0
+
+    def open_feed(self, worker: int, n_workers: int) -> Feed:
+        """Return the batches of a worker's share of the partitions."""
+        options, run, source = self._run.options, self._run, self._source
+        starts = {n: self._starts[n] for n in range(worker, source.n_partitions, n_workers)}
+        end_us = source.last_ingest_us
+        if options.until_us is not None:
+            end_us = min(end_us, options.until_us)
+        reader = BatchReader(
+            worker,
+            source.open_reader(
+                starts, is_following=options.is_following, batch_size=options.batch_size
+            ),
+            starts,
+            rules=DecodingRules(source.incarnation, options.acceptance, options.until_us),
+            batch_size=options.batch_size,
+            is_following=options.is_following,
+            is_finite=source.is_finite,
+            end_us=end_us,
+            dead_letters=self._letters,
+            # The reading thread's own: registers are cached, and not safe to share.
+            read_erasures=ErasureRegisters((options.state, *options.registers)).read,
+            clock=run.clock,
+        )
+        ahead = ReadAhead(reader, run.tally.expect)
+        return ahead if options.place.is_cluster else _ErasingFeed(ahead, self._duty, self, run)
+
+    def make_seen_step(self, group: int) -> Callable[[RowBatch], list[NewRows]]:
+        """Return what tells new events for a group."""
+        step = SeenStep(
+            group,
+            self._run.options.groups,
+            self._run.store,
+            self._letters,
+            self._applied.read,
+            self._duty.read_register,
+        )
+
+        def apply(batch: RowBatch) -> list[NewRows]:
+            outcome = step.apply(batch)
+            self._run.tally.count_seen(outcome)
+            return [outcome.new_rows]
+
+        return apply
+
+    def make_record_step(self, group: int) -> Callable[[NewRows], list[None]]:
+        """Return what applies rows for a group."""
+        step = RecordStep(group, self._run.options.groups, self._run.store, self._source_ids)
+        self._records.append(step)
+
+        def apply(new_rows: NewRows) -> list[None]:
+            for outcome in step.collect(new_rows):
+                applied_us = min(each.applied_ingest_us for each in self._records)
+                self._run.tally.count_records(outcome, applied_us)
+                self.n_in_flight -= 1
+                self._run.note_commit()
+            return []
+
+        return apply
+
+    def reload(self) -> None:
+        """Read progress again after records were removed."""
+        for step in self._records:
+            step.reload()
+
+
+class _ErasingFeed:
+    """A feed that removes erased customers while no batch is on its way."""
+
+    def __init__(self, feed: Feed, duty: ErasureDuty, wiring: _Wiring, run: StreamRun) -> None:
+        self._feed = feed
+        self._duty = duty
+        self._wiring = wiring
+        self._run = run
+        self._is_due = False
+
+    def take(self) -> RowBatch | None:
+        """Return the next batch; holds back while customers wait to be removed."""
+        self._is_due = self._is_due or self._duty.is_due()
+        if self._is_due:
+            if self._wiring.n_in_flight:
+                return None
+            self._duty.remove()
+            self._wiring.reload()
+            self._is_due = False
+        batch = self._feed.take()
+        if batch is None:
+            self._run.note_idle()
+        else:
+            self._wiring.n_in_flight += 1
+        return batch
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._feed.close()
+
+
+class _AppliedClock:
+    """Up to when all shards of the records are applied, read now and then.
+
+    What it says may be old, which only makes the seen ledger remember longer.
+    """
+
+    def __init__(self, store: FeatureStore, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._clock = clock
+        self._read_s = float("-inf")
+        self._applied_us = 0
+
+    def read(self) -> int:
+        """Return the ingest time; microseconds UTC."""
+        if self._clock() - self._read_s >= _APPLIED_EVERY_S:
+            states = [self._store.read_shard_state(shard) for shard in range(N_SHARDS)]
+            self._applied_us = min(state.applied_ingest_us for state in states)
+            self._read_s = self._clock()
+        return self._applied_us
+
+
+__all__ = ["StreamOptions", "run_stream", "stream_to_disk"]
