@@ -129,7 +129,8 @@ def insert_entries(
         words[at + TELLING] = telling
         words[at + CHECK] = key ^ content_hash ^ telling ^ _CHECK
         words[at] = key
-    return keys.shape[0]
+    n_keys: int = keys.shape[0]
+    return n_keys
 
 
 @compiled(int64(uint64_1d, int64_1d, int64))

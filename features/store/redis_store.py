@@ -1,0 +1,211 @@
+"""The online store in Redis or a Redis Cluster: a reader for scorers.
+
+The writer is `features.store.redis_writer`; keys and scripts are in `redis_scripts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from features.errors import StoreUnavailableError
+from features.keys import N_SHARDS, compute_shard
+from features.records.packing import PackedRecords
+from features.store.key_codes import join_keys, split_keys
+from features.store.port import ShardState
+from features.store.redis_address import (
+    READER_OPTIONS,
+    RedisAddress,
+    RedisOptions,
+    parse_address,
+)
+from features.store.redis_link import Question, RedisLinks, Reply
+from features.store.redis_scripts import ShardKeys
+from features.store.schema import CURRENT_SCHEMA, StoreSchema, check_schema
+
+_N_SCANNED = 4_096
+_N_ASKED = 5_000  # Fields of one command; more would hold up other clients.
+
+decode_state = msgspec.msgpack.Decoder(ShardState).decode
+_decode_schema = msgspec.msgpack.Decoder(StoreSchema).decode
+
+
+class RedisFeatureReader:
+    """A `FeatureReader` over Redis. Make it with `open_reader`; after any fork.
+
+    One call is one round trip: a command per shard, all in one pipeline (in a cluster,
+    one per node, at the same time). Safe to share between threads.
+    """
+
+    def __init__(
+        self, links: RedisLinks, address: RedisAddress, schema: StoreSchema, generation: int
+    ) -> None:
+        self._links = links
+        self._prefix = address.prefix
+        self.schema = schema
+        self.generation = generation
+        self._keys = [ShardKeys.of(address.prefix, generation, shard) for shard in range(N_SHARDS)]
+
+    @classmethod
+    def open_reader(
+        cls,
+        url: str,
+        options: RedisOptions = READER_OPTIONS,
+        schema: StoreSchema = CURRENT_SCHEMA,
+        generation: int | None = None,
+    ) -> RedisFeatureReader:
+        """Return a reader of the store at an address.
+
+        Args:
+            url: See `parse_address`.
+            options: How long to wait.
+            schema: What the store must have been made with.
+            generation: None: the one that is in use.
+
+        Raises:
+            ConfigError: The address is wrong.
+            StoreUnavailableError: There is no store, or no server.
+            SchemaMismatchError: It was made with another schema.
+        """
+        address = parse_address(url)
+        links = RedisLinks(address, options)
+        try:
+            current, stored = read_head(links, address)
+            check_schema(_decode_schema(stored), schema, links.shown)
+            return cls(links, address, schema, current if generation is None else generation)
+        except BaseException:
+            links.close()
+            raise
+
+    @property
+    def shown(self) -> str:
+        """The store's address without password."""
+        return self._links.shown
+
+    def read_records(self, entity_keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the stored records in the order of the keys; see the port."""
+        by_shard: dict[int, list[int]] = {}
+        for place, key in enumerate(entity_keys):
+            by_shard.setdefault(compute_shard(key), []).append(place)
+        questions, places = [], []
+        for shard, mine in by_shard.items():
+            keys = self._keys[shard]
+            for start in range(0, len(mine), _N_ASKED):
+                part = mine[start : start + _N_ASKED]
+                fields = [entity_keys[place] for place in part]
+                questions.append(pack_hmget(keys.slot, keys.records, fields))
+                places.append(part)
+        records: list[bytes | None] = [None] * len(entity_keys)
+        for part, found in zip(places, self._ask(questions), strict=True):
+            for place, record in zip(part, found, strict=True):
+                records[place] = record
+        return records
+
+    def read_packed(self, keys: npt.NDArray[np.uint8]) -> PackedRecords:
+        """Return the stored records in the order of the keys; see the port."""
+        return PackedRecords.from_blobs(self.read_records(split_keys(keys)))
+
+    def read_shard_state(self, shard: int) -> ShardState:
+        """Return how far a shard's records have come; see the port."""
+        return self._read_state(self._keys[shard].records_state)
+
+    def read_seen_state(self, shard: int) -> ShardState:
+        """Return how far a shard of the seen ledger has come; see the port."""
+        return self._read_state(self._keys[shard].seen_state)
+
+    def scan(self, shard: int) -> Iterator[tuple[npt.NDArray[np.uint8], PackedRecords]]:
+        """Yield all records of a shard in chunks, ascending keys; see the port."""
+        yield from self.scan_hash(self._keys[shard], self._keys[shard].records)
+
+    def scan_hash(
+        self, keys: ShardKeys, records: bytes
+    ) -> Iterator[tuple[npt.NDArray[np.uint8], PackedRecords]]:
+        """Yield the records of a hash of a shard in chunks, ascending keys."""
+        fields = sorted(self._list_fields(keys, records))
+        for start in range(0, len(fields), _N_SCANNED):
+            part = fields[start : start + _N_SCANNED]
+            (found,) = self._ask([pack_hmget(keys.slot, records, part)])
+            pairs = [pair for pair in zip(part, found, strict=True) if pair[1] is not None]
+            if pairs:
+                names, blobs = zip(*pairs, strict=True)
+                yield join_keys(names), PackedRecords.from_blobs(blobs)
+
+    def read_erasures(self) -> list[tuple[bytes, int]]:
+        """Return the register of erased customers: entity key and erased_us, any order."""
+        flat = self._links.ask_one(*_about(self._prefix, b"erasures", b"HGETALL"))
+        return [(flat[n], int(flat[n + 1])) for n in range(0, len(flat), 2)]
+
+    def close(self) -> None:
+        """Close the connections; later calls fail."""
+        self._links.close()
+
+    def _list_fields(self, keys: ShardKeys, name: bytes) -> set[bytes]:
+        """Return the fields of a hash without stopping the server for it."""
+        fields: set[bytes] = set()
+        cursor, with_values = b"0", False
+        while True:
+            words = [b"HSCAN", name, cursor, b"COUNT", str(_N_SCANNED).encode()]
+            try:
+                cursor, found = self._links.ask_one(
+                    name, *words, *([] if with_values else [b"NOVALUES"])
+                )
+            except StoreUnavailableError as error:
+                if with_values or "syntax error" not in str(error):
+                    raise
+                with_values = True  # Redis before 7.4.
+                continue
+            fields.update(found[::2] if with_values else found)
+            if cursor == b"0":
+                return fields
+
+    def _read_state(self, name: bytes) -> ShardState:
+        stored: bytes | None = self._links.ask_one(name, b"HGET", name, b"s")
+        return ShardState() if stored is None else decode_state(stored)
+
+    def _ask(self, questions: Sequence[Question]) -> list[Reply]:
+        return self._links.ask(questions)
+
+    def __enter__(self) -> Self:
+        """Return the store itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the store."""
+        self.close()
+
+
+def read_head(links: RedisLinks, address: RedisAddress) -> tuple[int, bytes]:
+    """Return a store's generation in use and its schema as stored.
+
+    Raises:
+        StoreUnavailableError: There is no store.
+    """
+    key, *words = _about(address.prefix, b"store", b"HMGET")
+    current, schema = links.ask_one(key, *words, b"current", b"schema")
+    if current is None or schema is None:
+        raise StoreUnavailableError(
+            "there is no online store here",
+            field="store",
+            value=links.shown,
+            expectation="a store made by `hemostat stream`",
+            fix="run `hemostat stream LOG --store URL` first, or correct address and prefix",
+        )
+    return int(current), schema
+
+
+def pack_hmget(slot: int, name: bytes, fields: Sequence[bytes]) -> Question:
+    """Return the question for some fields of a hash."""
+    # Written out: packing is a large part of a small read.
+    parts = [b"*%d\r\n$5\r\nHMGET\r\n$%d\r\n%b\r\n" % (2 + len(fields), len(name), name)]
+    parts += [b"$%d\r\n%b\r\n" % (len(field), field) for field in fields]
+    return Question(slot, b"".join(parts))
+
+
+def _about(prefix: str, name: bytes, command: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return the key of a hash of the whole store, and the begin of a command about it."""
+    key = prefix.encode() + b":" + name
+    return key, command, key
