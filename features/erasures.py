@@ -10,7 +10,7 @@ is the erased one to whoever has that id, and joins with no record, key or log.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,7 +116,7 @@ class ErasureRequest:
     erased_us: int
 
 
-def merge_erasures(given: Iterable[Erasures]) -> Erasures:
+def merge_erasures(*given: Erasures) -> Erasures:
     """Return everybody who stands in any of them, with the latest erasure of each."""
     latest: dict[bytes, int] = {}
     for erasures in given:

@@ -13,16 +13,19 @@ outcome is acknowledged only when it, and the decision it names, is synced.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import xxhash
 
 from features.errors import RequestConflictError, UnknownDecisionError
+from features.store.lmdb_scrub import scrub
 from hemostat.v1 import scoring_pb2 as pb
-from scoring.serving_store import ServingStore
+from scoring.serving_store import ENVIRONMENTS, ServingStore
 
 _DECISION = b"d"
 _OUTCOME = b"o"
@@ -150,24 +153,33 @@ class DecisionLog:
         return record
 
 
-def erase_decisions(store: ServingStore, customer_key: bytes) -> ErasedDecisions:
+def erase_decisions(folder: Path, customer_key: bytes) -> ErasedDecisions:
     """Delete a customer's decisions with their outcomes; scorers go on meanwhile.
 
+    Not to be called where an event loop runs.
+
     Args:
-        store: The log's values.
+        folder: The decision log's.
         customer_key: The CUSTOMER entity key.
 
     Raises:
         StoreUnavailableError: The log cannot be written; run it again.
     """
-    subject = DecisionLog(store).compute_subject(customer_key)
-    store.move()  # So that all decisions so far are found in one place.
-    keys = store.find_keys(_DECISION, subject)
-    n_outcomes = 0
-    for key in keys:
-        n_outcomes += store.delete_prefix(_OUTCOME + key[1:])
-        store.delete_prefix(key)
-    return ErasedDecisions(len(keys), n_outcomes)
+
+    async def erase() -> ErasedDecisions:
+        store = ServingStore.open(folder)  # Moves all decisions so far to one place.
+        try:
+            keys = store.find_keys(_DECISION, DecisionLog(store).compute_subject(customer_key))
+            n_outcomes = sum(store.delete_prefix(_OUTCOME + key[1:]) for key in keys)
+            n_decisions = sum(store.delete_prefix(key) for key in keys)
+        finally:
+            await store.close()
+        return ErasedDecisions(n_decisions, n_outcomes)
+
+    erased = asyncio.run(erase())
+    for environment in ENVIRONMENTS:
+        scrub(folder / environment)
+    return erased
 
 
 def _to_key(tenant: str, decision_id: str) -> bytes:

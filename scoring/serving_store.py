@@ -29,6 +29,9 @@ import lmdb
 from features.errors import StoreUnavailableError
 from features.store.lmdb_environment import LmdbOptions, explained, open_environment
 
+ENVIRONMENTS = ("recent", "durable")
+"""Folders of the two environments."""
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # A call has been answered by then, so that moving its decision does not slow it down.
 _MOVE_DELAY_S = 0.05

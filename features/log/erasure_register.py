@@ -120,7 +120,7 @@ class ErasureRegisters:
         if any(new is not old for new, old in zip(parts, self._parts, strict=False)) or (
             len(parts) != len(self._parts)
         ):
-            self._merged = merge_erasures(parts)
+            self._merged = merge_erasures(*parts)
             self._parts = parts
         return self._merged
 

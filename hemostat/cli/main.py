@@ -29,6 +29,8 @@ COMMANDS: dict[str, str] = {
     "serve": "hemostat.cli.serve_command",
     "score": "hemostat.cli.score_command",
     "features": "hemostat.cli.features_command",
+    "log": "hemostat.cli.log_command",
+    "forget": "hemostat.cli.forget_command",
     "demo": "hemostat.cli.demo_command",
 }
 """Name of each command and the module that holds it, in the order of a first use."""

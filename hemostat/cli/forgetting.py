@@ -1,0 +1,243 @@
+"""Forgetting a customer: what is done where, in an order that lets nothing come back.
+
+First the register of every place, so that no decoder lets the customer's events
+through any more; then the records, by the running stream if there is one; then the
+logs and decisions. Each step can be repeated: after a failure, run it again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import msgspec
+
+from features.entities import Entity
+from features.erasures import ErasureRequest
+from features.errors import ConfigError, StoreLockedError, StoreUnavailableError
+from features.keys import compute_entity_key
+
+_POLL_S = 0.05
+_TIMEOUT_S = 60.0
+
+
+class Removal(msgspec.Struct, frozen=True):
+    """What was removed from one place.
+
+    Attributes:
+        place: Folder.
+        kind: `store`, `log`, `feature log` or `decisions`.
+        what: `histories`, `activity records`, `shared identities`, `events`, `rows`,
+            `decisions` or `outcomes`.
+        count: How many.
+        by: `stream`: the running one did it and does not tell how many; else `forget`.
+    """
+
+    place: str
+    kind: str
+    what: str
+    count: int | None
+    by: str = "forget"
+
+
+class Forgotten(msgspec.Struct, frozen=True):
+    """The result of forgetting a customer; names nobody.
+
+    Attributes:
+        erased_us: Events that came in up to this time are not let through any more.
+        removals: What was removed.
+        seconds: How long it took.
+    """
+
+    erased_us: int
+    removals: tuple[Removal, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a customer may be found.
+
+    Attributes:
+        stores: Folders of embedded stores.
+        logs: Event logs, archives, feature logs, folders with a retailer's own files.
+        decisions: Folders of decision logs.
+    """
+
+    stores: tuple[Path, ...]
+    logs: tuple[Path, ...]
+    decisions: tuple[Path, ...]
+
+
+def forget_customer(
+    tenant: str,
+    customer_id: str,
+    places: Places,
+    *,
+    read_us: Callable[[], int],
+    sleep: Callable[[float], None] = time.sleep,
+    timeout_s: float = _TIMEOUT_S,
+) -> Forgotten:
+    """Remove a customer everywhere and keep their events from coming back.
+
+    Args:
+        tenant: The retailer.
+        customer_id: The customer.
+        places: Where to look.
+        read_us: The wall clock.
+        sleep: How to wait for a running stream.
+        timeout_s: How long.
+
+    Raises:
+        ConfigError: The customer has no id, or a place is not what it should be.
+        StoreUnavailableError: Some place cannot be written, or a running stream did
+            not remove the records in time. Run it again.
+    """
+    start_s = perf_counter()
+    _check(tenant, customer_id, places)
+    erased_us = read_us()
+    request = ErasureRequest(
+        compute_entity_key(tenant, Entity.CUSTOMER, customer_id),
+        compute_entity_key(tenant, Entity.ACTIVITY, customer_id),
+        erased_us,
+    )
+    _register(request, places)
+    removals: list[Removal] = []
+    for store in places.stores:
+        removals.extend(_forget_in_store(store, request, sleep, timeout_s))
+    for log in places.logs:
+        removals.extend(_forget_in_log(log, tenant, customer_id, request))
+    for folder in places.decisions:
+        removals.extend(_forget_decisions(folder, request))
+    return Forgotten(erased_us, tuple(removals), perf_counter() - start_s)
+
+
+def _check(tenant: str, customer_id: str, places: Places) -> None:
+    if not customer_id or not tenant:
+        raise ConfigError(
+            "nobody is named",
+            field="CUSTOMER" if not customer_id else "--tenant",
+            value="empty",
+            expectation="the customer's id and its retailer",
+            fix="hemostat forget CUSTOMER --tenant TENANT",
+        )
+    for place in (*places.stores, *places.logs, *places.decisions):
+        if not place.exists():
+            raise ConfigError(
+                "there is nothing at this place",
+                field=str(place),
+                value="no such file or folder",
+                expectation="a store, a log or a folder of decisions",
+                fix="check the path; nothing was removed yet",
+            )
+
+
+def _register(request: ErasureRequest, places: Places) -> None:
+    from features.log.erasure_register import ErasureRegister
+
+    for place in (*places.stores, *places.logs):
+        folder = place if place.is_dir() else place.parent
+        ErasureRegister(folder).append(request.customer_key, request.erased_us)
+
+
+def _forget_in_store(
+    store: Path, request: ErasureRequest, sleep: Callable[[float], None], timeout_s: float
+) -> Iterator[Removal]:
+    """Have the store's one writer remove the records, or remove them if there is none."""
+    from features.log.erasure_register import ErasureRequests
+    from features.store.generations import list_generations
+
+    requests = ErasureRequests(store)
+    requests.place(request)
+    waiting = []
+    for generation in list_generations(store):
+        try:
+            yield from _remove_records(store, generation, request)
+        except StoreLockedError:
+            waiting.append(generation)
+    if not waiting:
+        requests.finish(request)
+    deadline_s = perf_counter() + timeout_s
+    for generation in waiting:
+        yield from _await_writer(store, generation, request, deadline_s, sleep)
+
+
+def _remove_records(store: Path, generation: int, request: ErasureRequest) -> Iterator[Removal]:
+    from features.store.erasing import erase_customer
+    from features.store.generations import find_generation
+    from features.store.lmdb_scrub import scrub
+    from features.store.lmdb_writer import LmdbFeatureStore
+
+    writer = LmdbFeatureStore.open_writer(store, generation=generation)
+    try:
+        erased = erase_customer(writer, request)
+    finally:
+        writer.close()
+    folder = find_generation(store, generation)
+    if folder is not None:
+        scrub(folder, (request.customer_key, request.activity_key))
+    place = f"{store} (generation {generation})"
+    yield Removal(place, "store", "histories", erased.customer)
+    yield Removal(place, "store", "activity records", erased.activity)
+    yield Removal(place, "store", "shared identities", erased.identity)
+
+
+def _await_writer(
+    store: Path,
+    generation: int,
+    request: ErasureRequest,
+    deadline_s: float,
+    sleep: Callable[[float], None],
+) -> Iterator[Removal]:
+    """Wait until the stream has removed the records, or has ended without."""
+    from features.log.erasure_register import ErasureRequests
+    from features.store.generations import find_generation
+    from features.store.lmdb_scrub import scrub
+
+    requests = ErasureRequests(store)
+    while requests.is_open(request):
+        try:
+            yield from _remove_records(store, generation, request)
+        except StoreLockedError:
+            if perf_counter() > deadline_s:
+                raise StoreUnavailableError(
+                    "the running stream has not removed the customer's records yet",
+                    field="--store",
+                    value=str(store),
+                    expectation="done between two batches",
+                    fix="nothing new is let through; stop the stream, then run this again",
+                ) from None
+            sleep(_POLL_S)
+        else:
+            requests.finish(request)
+            return
+    folder = find_generation(store, generation)
+    if folder is not None:
+        scrub(folder, (request.customer_key, request.activity_key))
+    yield Removal(f"{store} (generation {generation})", "store", "records", None, "stream")
+
+
+def _forget_in_log(
+    log: Path, tenant: str, customer_id: str, request: ErasureRequest
+) -> Iterator[Removal]:
+    from features.log.customer_match import CustomerMatch
+    from features.log.erasing import erase_from_feature_log, erase_from_log
+    from features.log.feature_log import is_feature_log
+
+    if is_feature_log(log):
+        n_rows = erase_from_feature_log(log, request.customer_key)
+        yield Removal(str(log), "feature log", "rows", n_rows)
+    else:
+        match = CustomerMatch(tenant, customer_id, request.erased_us)
+        yield Removal(str(log), "log", "events", erase_from_log(log, match))
+
+
+def _forget_decisions(folder: Path, request: ErasureRequest) -> Iterator[Removal]:
+    from scoring.decision_log import erase_decisions
+
+    erased = erase_decisions(folder, request.customer_key)
+    yield Removal(str(folder), "decisions", "decisions", erased.decisions)
+    yield Removal(str(folder), "decisions", "outcomes", erased.outcomes)
