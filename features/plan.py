@@ -1,87 +1,117 @@
 """The definitions table as the arrays that the compiled vector walks.
 
-`features.vector` knows no feature names. Per request it fills one array of
-*facts* (everything that any feature could want, in double precision), then
-copies a row of it out. This module lays the facts out and says, from
-`features.definitions.FEATURES`, which fact stands in which column:
+`features.vector` knows no feature names. For each entity that a request names, the
+entity's record is turned into *facts* (all that any column could want, in double
+precision); then columns are picked from the facts. This module lays the facts out
+and says, from `features.definitions.FEATURES`, which fact stands in which column:
 
-    facts = [ one place per Aggregation | window sums | net values | ratios ]
+    facts = [ missing | slice of entity 0 | ... | slice of entity 10 | slice of the request ]
+    slice = [ facts by number, as the layout's module in `features.facts` says | ratios ]
 
-Place 0 is no aggregation and always NaN: that is where a column looks that does
-not apply to the call, or needs a history that is not there.
+A column is a fact of its entity's slice or a ratio of two of them. Place 0 is always
+NaN: that is where a column looks that does not apply to the call. The slice of an
+entity that the case does not name, or whose store is down, is filled with NaN.
+
+So a layout brings its numbers of facts and one function that fills a slice, a family
+of features brings rows of the table; nobody brings a branch.
 """
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import numpy as np
 import numpy.typing as npt
 
-from features.definition import LIFETIME, WINDOWS, Aggregation, FeatureDefinition
+from features.definition import ALL_WINDOWS, FeatureDefinition
 from features.definitions import FEATURES, N_FEATURES
-from features.record import DAILY_HOP_US, LIFETIME_COUNTERS
+from features.entities import LAYOUTS, N_ENTITIES, Entity, Layout
+from features.facts.activity import N_ACTIVITY_FACTS
+from features.facts.history_layout import N_HISTORY_FACTS
+from features.facts.identity import N_IDENTITY_FACTS
+from features.facts.request import N_REQUEST_FACTS
+from features.facts.tally import N_TALLY_FACTS
 from features.request_rows import Call
 
-_ALL_WINDOWS = (*WINDOWS, LIFETIME)
-_RATIOS = tuple(f for f in FEATURES if f.aggregation == Aggregation.RATIO)
-
-N_SUM_ROWS = len(_ALL_WINDOWS)
-N_SUM_COLUMNS = len(LIFETIME_COUNTERS)
+REQUEST_SLICE = N_ENTITIES
+"""Number of the request's slice; an entity's slice has the entity's number."""
+N_SLICES = N_ENTITIES + 1
 
 MISSING_PLACE = 0
-SUMS_PLACE = int(max(Aggregation)) + 1
-NET_VALUES_PLACE = SUMS_PLACE + N_SUM_ROWS * N_SUM_COLUMNS
-RATIOS_PLACE = NET_VALUES_PLACE + N_SUM_ROWS
-N_FACTS = RATIOS_PLACE + len(_RATIOS)
+SUMS_SHAPE = (len(ALL_WINDOWS), 40)
+"""Shape of the scratch in which the facts' functions add windows up."""
+
+_N_FACTS = {
+    Layout.HISTORY: N_HISTORY_FACTS,
+    Layout.ACTIVITY: N_ACTIVITY_FACTS,
+    Layout.TALLY: N_TALLY_FACTS,
+    Layout.IDENTITY: N_IDENTITY_FACTS,
+}
+_SLICE_FACTS = (*(_N_FACTS[layout] for layout in LAYOUTS), N_REQUEST_FACTS)
 
 
-def _find_window(feature: FeatureDefinition) -> int:
-    assert feature.window is not None
-    return _ALL_WINDOWS.index(feature.window)
+def find_slice(feature: FeatureDefinition) -> int:
+    """Return the number of the slice that a feature's facts stand in."""
+    return REQUEST_SLICE if feature.is_request else int(Entity[feature.entity.upper()])
+
+
+def list_features(number: int) -> list[FeatureDefinition]:
+    """Return the features of one slice, in the order of their columns."""
+    return [feature for feature in FEATURES if find_slice(feature) == number]
+
+
+_RATIOS = [[f for f in list_features(s) if f.divisor is not None] for s in range(N_SLICES)]
+_SIZES = [n + len(ratios) for n, ratios in zip(_SLICE_FACTS, _RATIOS, strict=True)]
+
+SLICE_PLACES = np.array(list(accumulate(_SIZES, initial=1)), np.int64)
+"""Where each slice begins, and at last where all end; shape `(N_SLICES + 1,)`."""
+N_FACTS = int(SLICE_PLACES[-1])
 
 
 def _find_place(feature: FeatureDefinition) -> int:
     """Return where a feature's value stands among the facts."""
-    if feature.aggregation == Aggregation.SUM:
-        counter = LIFETIME_COUNTERS.index(feature.operands[0])
-        return SUMS_PLACE + _find_window(feature) * N_SUM_COLUMNS + counter
-    if feature.aggregation == Aggregation.NET_VALUE:
-        return NET_VALUES_PLACE + _find_window(feature)
-    if feature.aggregation == Aggregation.RATIO:
-        return RATIOS_PLACE + _RATIOS.index(feature)
-    return int(feature.aggregation)
+    number = find_slice(feature)
+    start = int(SLICE_PLACES[number])
+    if feature.divisor is None:
+        return start + feature.fact
+    return start + _SLICE_FACTS[number] + _RATIOS[number].index(feature)
 
 
 def compile_ratios() -> npt.NDArray[np.int64]:
-    """Return `(window, numerator, denominator)` per ratio, shape `(n_ratios, 3)`."""
-    return np.array(
-        [
-            [_find_window(f), *(LIFETIME_COUNTERS.index(operand) for operand in f.operands)]
-            for f in _RATIOS
-        ],
-        np.int64,
-    )
+    """Return the places of numerator, divisor and result per ratio, slice by slice.
+
+    Shape `(n_ratios, 3)`.
+    """
+    rows = [
+        (SLICE_PLACES[s] + f.fact, SLICE_PLACES[s] + (f.divisor or 0), _find_place(f))
+        for s in range(N_SLICES)
+        for f in _RATIOS[s]
+    ]
+    return np.array(rows, np.int64).reshape(-1, 3)
 
 
 def compile_sources() -> npt.NDArray[np.int64]:
-    """Return each column's place, shape `(2 * n_calls, N_FEATURES)`.
-
-    Row `2 * call + 1` is for a known customer, row `2 * call` for any other.
-    """
-    sources = np.full((2 * (int(max(Call)) + 1), N_FEATURES), MISSING_PLACE, np.int64)
+    """Return the place of each column's value by call, shape `(n_calls + 1, N_FEATURES)`."""
+    sources = np.full((int(max(Call)) + 1, N_FEATURES), MISSING_PLACE, np.int64)
     for column, feature in enumerate(FEATURES):
-        needs_no_history = feature.is_request or feature.aggregation == Aggregation.CUSTOMER_STATE
         for call in feature.calls:
-            sources[2 * int(call) + 1, column] = _find_place(feature)
-            if needs_no_history:
-                sources[2 * int(call), column] = _find_place(feature)
+            sources[int(call), column] = _find_place(feature)
     return sources
 
 
-def compile_windows() -> npt.NDArray[np.int64]:
-    """Return `(length_us, hop_us, is_daily)` per window, shape `(n_windows, 3)`."""
-    return np.array([[w.length_us, w.hop_us, w.hop_us == DAILY_HOP_US] for w in WINDOWS], np.int64)
+def _number_columns() -> list[list[int]]:
+    """Return each slice's columns, in ascending order."""
+    columns: list[list[int]] = [[] for _ in range(N_SLICES)]
+    for column, feature in enumerate(FEATURES):
+        columns[find_slice(feature)].append(column)
+    return columns
 
 
 PLAN_RATIOS = compile_ratios()
+RATIO_STARTS = np.array(list(accumulate(map(len, _RATIOS), initial=0)), np.int64)
+"""Where each slice's rows of `PLAN_RATIOS` begin, and at last their number."""
 PLAN_SOURCES = compile_sources()
-PLAN_WINDOWS = compile_windows()
+PLAN_COLUMNS = np.array([c for columns in _number_columns() for c in columns], np.int64)
+"""All columns, slice by slice; shape `(N_FEATURES,)`."""
+COLUMN_STARTS = np.array(list(accumulate(map(len, _number_columns()), initial=0)), np.int64)
+"""Where each slice's part of `PLAN_COLUMNS` begins, and at last `N_FEATURES`."""

@@ -22,7 +22,6 @@ from features.compiled import (
     tuple_of,
     uint8_1d,
     uint8_1d_readonly,
-    uint64_1d,
 )
 from features.entities import LAYOUTS, Layout
 from features.fold_rows import FOLD_ROW_DTYPE
@@ -58,6 +57,10 @@ LAYOUT_OF = np.array([int(layout) for layout in LAYOUTS], np.int64)
 _HISTORY = int(Layout.HISTORY)
 _ACTIVITY = int(Layout.ACTIVITY)
 _TALLY = int(Layout.TALLY)
+_HISTORY_WORDS = HISTORY_DTYPE.itemsize // 8
+_ACTIVITY_WORDS = ACTIVITY_DTYPE.itemsize // 8
+_TALLY_WORDS = TALLY_DTYPE.itemsize // 8
+_IDENTITY_WORDS = IDENTITY_DTYPE.itemsize // 8
 
 MAX_SIZE = max(compute_max_size(dtype.itemsize // 8) for dtype in RECORD_DTYPES.values())
 """No stored record of any layout is larger, in bytes."""
@@ -81,14 +84,6 @@ def _grow(buffer: npt.NDArray[np.uint8], n_used: int) -> npt.NDArray[np.uint8]:
         array_of(FOLD_ROW_DTYPE),
         int64_1d,
         int8_2d,
-        array_of(HISTORY_DTYPE),
-        array_of(ACTIVITY_DTYPE),
-        array_of(TALLY_DTYPE),
-        array_of(IDENTITY_DTYPE),
-        uint64_1d,
-        uint64_1d,
-        uint64_1d,
-        uint64_1d,
         uint8_1d,
         int64_1d,
     )
@@ -100,21 +95,19 @@ def _refold(
     rows: npt.NDArray[Any],
     owners: npt.NDArray[np.int64],
     embeddings: npt.NDArray[np.int8],
-    histories: npt.NDArray[Any],
-    activities: npt.NDArray[Any],
-    tallies: npt.NDArray[Any],
-    identities: npt.NDArray[Any],
-    history_words: npt.NDArray[np.uint64],
-    activity_words: npt.NDArray[np.uint64],
-    tally_words: npt.NDArray[np.uint64],
-    identity_words: npt.NDArray[np.uint64],
     out: npt.NDArray[np.uint8],
     out_ends: npt.NDArray[np.int64],
 ) -> tuple[npt.NDArray[np.uint8], int]:
-    """Return the new stored forms and the number of the first damaged record, or -1.
-
-    The four scratch records are zero, before and after; their words are views of them.
-    """
+    """Return the new stored forms and the number of the first damaged record, or -1."""
+    # One scratch record per layout, always zero but while it is worked on.
+    history_words = np.zeros(_HISTORY_WORDS, np.uint64)
+    activity_words = np.zeros(_ACTIVITY_WORDS, np.uint64)
+    tally_words = np.zeros(_TALLY_WORDS, np.uint64)
+    identity_words = np.zeros(_IDENTITY_WORDS, np.uint64)
+    history = history_words.view(HISTORY_DTYPE)[0]
+    activity = activity_words.view(ACTIVITY_DTYPE)[0]
+    tally = tally_words.view(TALLY_DTYPE)[0]
+    identity = identity_words.view(IDENTITY_DTYPE)[0]
     n_rows = rows.shape[0]
     start = row = n = 0
     for number in range(ends.shape[0]):
@@ -132,13 +125,13 @@ def _refold(
         first = row
         while row < n_rows and owners[row] == number:
             if layout == _HISTORY:
-                fold_history(histories[0], rows[row], embeddings)
+                fold_history(history, rows[row], embeddings)
             elif layout == _ACTIVITY:
-                fold_activity(activities[0], rows[row])
+                fold_activity(activity, rows[row])
             elif layout == _TALLY:
-                fold_tally(tallies[0], rows[row])
+                fold_tally(tally, rows[row])
             else:
-                fold_identity(identities[0], rows[row])
+                fold_identity(identity, rows[row])
             row += 1
         if end > start or row > first:
             if out.shape[0] - n < _ROOM:
@@ -175,7 +168,6 @@ def refold(
         SchemaMismatchError: A stored form is not a record of its entity's layout
             and of this version.
     """
-    scratch = [np.zeros(1, dtype) for dtype in RECORD_DTYPES.values()]
     ends = np.empty(len(packed), np.int64)
     room = len(packed.buffer) + 64 * len(rows) + _ROOM
     buffer, damaged = _refold(
@@ -185,8 +177,6 @@ def refold(
         rows,
         owners,
         embeddings,
-        *scratch,
-        *(record.view(np.uint64) for record in scratch),
         np.empty(room, np.uint8),
         ends,
     )

@@ -1,12 +1,11 @@
-"""The vector: a record and a request become the model's row, as of a time.
+"""The vector: the records of a case's entities and the request become the model's row.
 
 The one code for serving, training and the tests of the stream. Everything is
-evaluated at read time (a window keeps moving when nothing happens), in double
-precision, and cast to float32 at the end. The case's own event is taken out
-again wherever the record has counted it, so a case never counts itself, whether
-its event was published before or after the call. This holds as long as the event
-is among the customer's 8 newest orders, 4 newest cancel requests or 64 newest
-returns: a call belongs to its moment.
+evaluated at read time T (a window keeps moving when nothing happens), in double
+precision, and cast to float32 at the end. A case never counts itself, whether its
+event was published before or after the call: a customer's history takes it out
+again (`features.facts.own_case`), products, regions and stores count closed hours
+only, shared identities leave the asking customer out, activity holds no cases.
 """
 
 from __future__ import annotations
@@ -18,142 +17,219 @@ import numpy.typing as npt
 
 from features.compiled import (
     array_of,
+    bool_2d,
     compiled,
     float32_2d,
     inlined,
     int8_1d,
+    int64,
     int64_1d,
-    int64_2d,
-    void,
+    uint8_1d_readonly,
 )
-from features.definition import Aggregation
 from features.definitions import N_FEATURES
-from features.own_case import compute_sums, subtract_own_case
+from features.embedding import DIM
+from features.entities import LAYOUTS, N_ENTITIES, Entity, Layout
+from features.facts.activity import fill_activity_facts
+from features.facts.history import fill_history_facts
+from features.facts.history_layout import HistoryFact
+from features.facts.identity import fill_identity_facts
+from features.facts.request import fill_request_facts
+from features.facts.tally import fill_tally_facts
 from features.plan import (
+    COLUMN_STARTS,
     MISSING_PLACE,
     N_FACTS,
-    N_SUM_COLUMNS,
-    N_SUM_ROWS,
-    NET_VALUES_PLACE,
+    N_SLICES,
+    PLAN_COLUMNS,
     PLAN_RATIOS,
     PLAN_SOURCES,
-    RATIOS_PLACE,
-    SUMS_PLACE,
+    RATIO_STARTS,
+    REQUEST_SLICE,
+    SLICE_PLACES,
+    SUMS_SHAPE,
 )
-from features.record import COUNTERS, RECORD_DTYPE
+from features.records.activity import ACTIVITY_DTYPE
+from features.records.history import HISTORY_DTYPE
+from features.records.identity import IDENTITY_DTYPE
+from features.records.packing import PackedRecords, clear_words, explain_damage, unpack_words
+from features.records.tally import TALLY_DTYPE
 from features.request_rows import REQUEST_ROW_DTYPE
-from features.vector_history import fill_history_facts
-from features.vector_request import fill_request_facts
+
+STATE_OK = 0
+"""Of a request: the store answered."""
+STATE_UNAVAILABLE = -2
+"""Of a request: it did not; only what the request says is known."""
 
 STATE_KNOWN = 1
+"""Value of the column `customer_state`: the customer has a history."""
 STATE_NEW = 0
+"""Value of `customer_state`: named, but nothing is known of them but the case."""
 STATE_GUEST = -1
-STATE_UNAVAILABLE = -2
+"""Value of `customer_state`: the case names no customer."""
 
-_CUSTOMER_STATE = int(Aggregation.CUSTOMER_STATE)
-_ORDER_VALUE = COUNTERS.index("order_value")
-_RETURN_VALUE = COUNTERS.index("return_value")
-_CANCEL_VALUE = COUNTERS.index("cancel_value")
-
-
-@inlined
-def _fill_sums(
-    sums: npt.NDArray[np.int64], ratios: npt.NDArray[np.int64], facts: npt.NDArray[np.float64]
-) -> None:
-    """Write window sums, net values and ratios to their places among the facts."""
-    for window in range(N_SUM_ROWS):
-        place = SUMS_PLACE + window * N_SUM_COLUMNS
-        for counter in range(N_SUM_COLUMNS):
-            facts[place + counter] = float(sums[window, counter])
-        given_back = sums[window, _RETURN_VALUE] + sums[window, _CANCEL_VALUE]
-        facts[NET_VALUES_PLACE + window] = float(sums[window, _ORDER_VALUE] - given_back)
-    for r in range(ratios.shape[0]):
-        part, whole = sums[ratios[r, 0], ratios[r, 1]], sums[ratios[r, 0], ratios[r, 2]]
-        facts[RATIOS_PLACE + r] = float(part) / float(whole) if whole > 0 else np.nan
+_CUSTOMER = int(Entity.CUSTOMER)
+_STATE_PLACE = int(SLICE_PLACES[_CUSTOMER]) + int(HistoryFact.CUSTOMER_STATE)
+_CUSTOMER_PLACE = int(SLICE_PLACES[_CUSTOMER])
+_REQUEST_PLACE = int(SLICE_PLACES[REQUEST_SLICE])
+_LAYOUT_OF = np.array([int(layout) for layout in LAYOUTS], np.int64)
+_HISTORY = int(Layout.HISTORY)
+_ACTIVITY = int(Layout.ACTIVITY)
+_TALLY = int(Layout.TALLY)
+_HISTORY_WORDS = HISTORY_DTYPE.itemsize // 8
+_ACTIVITY_WORDS = ACTIVITY_DTYPE.itemsize // 8
+_TALLY_WORDS = TALLY_DTYPE.itemsize // 8
+_IDENTITY_WORDS = IDENTITY_DTYPE.itemsize // 8
 
 
 @inlined
-def fill_row(
+def clear_slice(number: int, facts: npt.NDArray[np.float64]) -> None:
+    """Make all facts of a slice missing."""
+    facts[SLICE_PLACES[number] : SLICE_PLACES[number + 1]] = np.nan
+
+
+@inlined
+def fill_customer_slice(
     record: Any,
-    state: int,
     request: Any,
-    ratios: npt.NDArray[np.int64],
-    sources: npt.NDArray[np.int64],
     sums: npt.NDArray[np.int64],
+    unit_sum: npt.NDArray[np.float64],
     facts: npt.NDArray[np.float64],
-    out: npt.NDArray[np.float32],
 ) -> None:
-    """Write one row; `record` is read only if the customer is known.
+    """Write the facts of a named customer, state included; an empty record: a new one."""
+    if fill_history_facts(record, request, sums, unit_sum, facts, _CUSTOMER_PLACE):
+        facts[_STATE_PLACE] = STATE_KNOWN
+    else:
+        clear_slice(_CUSTOMER, facts)
+        facts[_STATE_PLACE] = STATE_NEW
 
-    `sums` and `facts` are scratch, `ratios` and `sources` are from `features.plan`.
+
+@inlined
+def clear_customer_slice(is_available: bool, facts: npt.NDArray[np.float64]) -> None:
+    """Write the facts of a guest, or of anybody while the store is down."""
+    clear_slice(_CUSTOMER, facts)
+    facts[_STATE_PLACE] = STATE_GUEST if is_available else np.nan
+
+
+@inlined
+def pick_columns(
+    number: int, call: int, facts: npt.NDArray[np.float64], out: npt.NDArray[np.float32]
+) -> None:
+    """Write the columns of one slice from its facts, and the ratios of these.
+
+    Args:
+        number: The slice: number of the `Entity`, or `plan.REQUEST_SLICE`.
+        call: Number of the `Call`.
+        facts: Shape `(N_FACTS,)`; place 0 is NaN.
+        out: Shape `(N_FEATURES,)`; only the slice's columns are written.
     """
-    if state == STATE_KNOWN:
-        now_us = request["time_us"]
-        compute_sums(record, now_us, sums)
-        own = subtract_own_case(record, request["case_key"], now_us, sums)
-        n_own = (own[0] >= 0) + (own[1] >= 0) + (own[2] >= 0)
-        if record["event_count"] - n_own > 0:
-            _fill_sums(sums, ratios, facts)
-            fill_history_facts(record, request, own, sums, facts)
-        else:
-            state = STATE_NEW  # The record holds nothing but the case itself.
-    fill_request_facts(request, facts)
-    facts[MISSING_PLACE] = np.nan
-    facts[_CUSTOMER_STATE] = float(state) if state != STATE_UNAVAILABLE else np.nan
-    row = 2 * int(request["call"]) + (1 if state == STATE_KNOWN else 0)
-    for column in range(sources.shape[1]):
-        out[column] = facts[sources[row, column]]
+    for r in range(RATIO_STARTS[number], RATIO_STARTS[number + 1]):
+        whole = facts[PLAN_RATIOS[r, 1]]
+        ratio = facts[PLAN_RATIOS[r, 0]] / whole if whole > 0.0 else np.nan
+        facts[PLAN_RATIOS[r, 2]] = ratio
+    for c in range(COLUMN_STARTS[number], COLUMN_STARTS[number + 1]):
+        column = PLAN_COLUMNS[c]
+        out[column] = facts[PLAN_SOURCES[call, column]]
 
 
 @compiled(
-    void(
-        array_of(RECORD_DTYPE),
+    int64(
+        uint8_1d_readonly,
         int64_1d,
+        bool_2d,
         int8_1d,
         array_of(REQUEST_ROW_DTYPE),
-        int64_2d,
-        int64_2d,
         float32_2d,
     )
 )
 def _fill_rows(
-    records: npt.NDArray[Any],
-    record_index: npt.NDArray[np.int64],
+    data: npt.NDArray[np.uint8],
+    ends: npt.NDArray[np.int64],
+    is_named: npt.NDArray[np.bool_],
     states: npt.NDArray[np.int8],
     requests: npt.NDArray[Any],
-    ratios: npt.NDArray[np.int64],
-    sources: npt.NDArray[np.int64],
     out: npt.NDArray[np.float32],
-) -> None:
-    sums = np.zeros((N_SUM_ROWS, N_SUM_COLUMNS), np.int64)
-    facts = np.zeros(N_FACTS, np.float64)
+) -> int:
+    """Return the number of the first damaged record, or -1."""
+    # One scratch record per layout, always zero but while it is looked at.
+    history_words = np.zeros(_HISTORY_WORDS, np.uint64)
+    activity_words = np.zeros(_ACTIVITY_WORDS, np.uint64)
+    tally_words = np.zeros(_TALLY_WORDS, np.uint64)
+    identity_words = np.zeros(_IDENTITY_WORDS, np.uint64)
+    history = history_words.view(HISTORY_DTYPE)[0]
+    activity = activity_words.view(ACTIVITY_DTYPE)[0]
+    tally = tally_words.view(TALLY_DTYPE)[0]
+    identity = identity_words.view(IDENTITY_DTYPE)[0]
+    sums, unit_sum = np.zeros(SUMS_SHAPE, np.int64), np.zeros(DIM, np.float64)
+    facts = np.full(N_FACTS, np.nan)
+    facts[MISSING_PLACE] = np.nan
+    start = 0
     for i in range(requests.shape[0]):
-        record = records[max(record_index[i], 0)]
-        fill_row(record, int(states[i]), requests[i], ratios, sources, sums, facts, out[i])
+        request = requests[i]
+        is_available = states[i] != STATE_UNAVAILABLE
+        for entity in range(N_ENTITIES):
+            number = i * N_ENTITIES + entity
+            first, start = start, ends[number]
+            if not (is_available and is_named[i, entity]):
+                if entity == _CUSTOMER:
+                    clear_customer_slice(is_available, facts)
+                else:
+                    clear_slice(entity, facts)
+                continue
+            layout, place = _LAYOUT_OF[entity], SLICE_PLACES[entity]
+            if layout == _HISTORY:
+                words = history_words
+            elif layout == _ACTIVITY:
+                words = activity_words
+            elif layout == _TALLY:
+                words = tally_words
+            else:
+                words = identity_words
+            if start > first and not unpack_words(data, first, start, layout, words):
+                return number
+            if layout == _HISTORY:
+                fill_customer_slice(history, request, sums, unit_sum, facts)
+            elif layout == _ACTIVITY:
+                fill_activity_facts(activity, request, sums, facts, place)
+            elif layout == _TALLY:
+                fill_tally_facts(tally, entity, request, sums, facts, place)
+            else:
+                fill_identity_facts(identity, request["member"], request, facts, place)
+            if start > first:
+                clear_words(words, data, first)
+        fill_request_facts(request, facts, _REQUEST_PLACE)
+        for number in range(N_SLICES):
+            pick_columns(number, np.int64(request["call"]), facts, out[i])
+    return -1
 
 
 def compute_vectors(
-    records: npt.NDArray[Any],
-    record_index: npt.NDArray[np.int64],
+    packed: PackedRecords,
+    is_named: npt.NDArray[np.bool_],
     states: npt.NDArray[np.int8],
     requests: npt.NDArray[Any],
 ) -> npt.NDArray[np.float32]:
     """Return the model's rows for some requests.
 
     Args:
-        records: Shape `(n_records,)` of `RECORD_DTYPE`, at least one (an empty
-            one if nobody is known).
-        record_index: Shape `(n,)`: each request's record; ignored unless known.
-        states: Shape `(n,)`: `STATE_KNOWN`, `STATE_NEW`, `STATE_GUEST` or
-            `STATE_UNAVAILABLE`.
-        requests: Shape `(n,)` of `REQUEST_ROW_DTYPE`; `time_us` is the time T of
-            the row. The record must hold exactly the events known by T, but for
-            the case's own.
+        packed: The `n * N_ENTITIES` stored records, request by request, in each in
+            the order of `Entity`; a missing one is an entity without events. They
+            must hold exactly the events known by each request's T, but for the
+            case's own.
+        is_named: Shape `(n, N_ENTITIES)`: which entities the request names; the
+            records of others are not looked at.
+        states: Shape `(n,)`: `STATE_OK` or `STATE_UNAVAILABLE`.
+        requests: Shape `(n,)` of `REQUEST_ROW_DTYPE`; `time_us` is the time T.
 
     Returns:
         Shape `(n, N_FEATURES)`, float32, columns as in `features.definitions`;
         NaN is missing.
+
+    Raises:
+        SchemaMismatchError: A stored form is not a record of its entity's layout
+            and of this version.
     """
     out = np.empty((len(requests), N_FEATURES), np.float32)
-    _fill_rows(records, record_index, states, requests, PLAN_RATIOS, PLAN_SOURCES, out)
+    damaged = _fill_rows(packed.buffer, packed.ends, is_named, states, requests, out)
+    if damaged >= 0:
+        raise explain_damage(packed.get_blob(damaged), LAYOUTS[damaged % N_ENTITIES])
     return out
