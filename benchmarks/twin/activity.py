@@ -26,13 +26,15 @@ WHERE customer_id <> '' AND kind IN (
     'return_policy_asked', 'service_message', 'service_replied', 'review_posted',
     'stock_short', 'order_shipped', 'delivery_delayed', 'order_delivered', 'parcel_lost',
     'offer_made', 'offer_closed');
+"""
 
+KNOWN = """
 CREATE TABLE known_activity AS
 SELECT q.query_id, q.t, e.* EXCLUDE (tenant, customer_id, event_id, known_us)
 FROM query AS q JOIN activity_event AS e USING (tenant, customer_id) WHERE e.known_us <= q.t;
 """
 
-_COUNTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+COUNTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("view", "kind = 'product_viewed'", ("1h", "24h", "7d", "30d")),
     ("size_chart_view", "kind = 'size_chart_viewed'", ("24h", "7d")),
     ("cart_add", "kind = 'cart_item_added'", ("24h", "7d")),
@@ -50,6 +52,7 @@ _COUNTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("offer_accepted", "result = 'OFFER_RESULT_ACCEPTED'", ("30d", "lifetime")),
     ("offer_refused", "result = 'OFFER_RESULT_REFUSED'", ("lifetime",)),
 )
+"""Counts: first part of the name, SQL of what is counted, windows."""
 
 
 def build_counts() -> str:
@@ -57,7 +60,7 @@ def build_counts() -> str:
     columns = ",\n    ".join(
         f"count(*) FILTER ({is_of} AND {WINDOWS[window].contains('event_us', 'query.t')})"
         f" AS {name}_count_{window}"
-        for name, is_of, windows in _COUNTS
+        for name, is_of, windows in COUNTS
         for window in windows
     )
     return f"""
@@ -93,21 +96,25 @@ SELECT query_id, sentiment, row_number() OVER (
 ) AS place
 FROM known_activity WHERE sentiment IS NOT NULL QUALIFY place <= 8;
 
+CREATE TABLE last8_size_chart AS
+SELECT query_id, style, event_us, row_number() OVER (
+    PARTITION BY query_id ORDER BY event_us DESC, event_key DESC
+) AS place
+FROM known_activity WHERE kind = 'size_chart_viewed' QUALIFY place <= 8;
+
+CREATE TABLE last_abandoned AS
+SELECT query_id, first(cart_age_s ORDER BY event_us DESC, event_key DESC) AS cart_age_s
+FROM known_activity WHERE kind = 'checkout_abandoned' GROUP BY query_id;
+"""
+
+SAID = """
 CREATE TABLE family_sentiment AS
 SELECT query_id, first(sentiment ORDER BY place) AS sentiment_last,
     avg(sentiment) AS sentiment_mean_last8
 FROM last8_sentiment GROUP BY query_id;
 
 CREATE TABLE family_cart_age AS
-SELECT query_id, first(cart_age_s ORDER BY event_us DESC, event_key DESC) / 3600.0::DOUBLE
-    AS cart_age_last_hours
-FROM known_activity WHERE kind = 'checkout_abandoned' GROUP BY query_id;
-
-CREATE TABLE last8_size_chart AS
-SELECT query_id, style, event_us, row_number() OVER (
-    PARTITION BY query_id ORDER BY event_us DESC, event_key DESC
-) AS place
-FROM known_activity WHERE kind = 'size_chart_viewed' QUALIFY place <= 8;
+SELECT query_id, cart_age_s / 3600.0::DOUBLE AS cart_age_last_hours FROM last_abandoned;
 
 -- To the microsecond: the ring keeps times.
 CREATE TABLE family_request_size_chart AS
@@ -121,5 +128,6 @@ WHERE customer_id <> '' AND style <> '' GROUP BY query_id;
 def iterate_families() -> Iterator[str]:
     """Yield the SQL of all families in an order that can be executed."""
     yield FACTS
+    yield KNOWN
     yield build_counts()
-    yield from (MEANS, NEWEST)
+    yield from (MEANS, NEWEST, SAID)

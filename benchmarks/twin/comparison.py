@@ -32,7 +32,7 @@ class FeatureDifference:
 
 
 def compare_vectors(
-    computed: npt.NDArray[np.float32], names: tuple[str, ...], expected: TwinVectors
+    computed: npt.NDArray[np.floating], names: tuple[str, ...], expected: TwinVectors
 ) -> list[FeatureDifference]:
     """Return the features that differ, in the table's order; empty if none does.
 

@@ -32,7 +32,7 @@ CREATE MACRO hold_s(us) AS greatest(0, floor_to(us, 1000000) // 1000000);
 ACCEPTED = """
 -- Accepted events, each once: the first copy in log order. 30 days late at most,
 -- 5 minutes early at most.
-CREATE TABLE accepted AS
+CREATE OR REPLACE TABLE accepted AS
 SELECT
     tenant, event_id, customer_id, kind::VARCHAR AS kind, code_of(channel) AS channel,
     epoch_us(event_time) AS event_us, epoch_us(ingest_time) AS known_us,

@@ -211,13 +211,15 @@ FROM counted_lifetime AS past JOIN request USING (query_id)
 WHERE past.order_value > 0;
 """
 
-CANCELLATIONS = """
+LAST_CANCELLATIONS = """
 CREATE TABLE cancel_last8 AS
 SELECT *, row_number() OVER (
     PARTITION BY query_id ORDER BY event_us DESC, event_key DESC
 ) AS place
 FROM known_cancel WHERE is_by_customer QUALIFY place <= 8;
+"""
 
+CANCELLATIONS = """
 CREATE TABLE history_cancel_way AS
 SELECT query_id,
     count(*) FILTER (is_after_shipment)::DOUBLE / count(*) AS cancel_after_shipment_share_last8,
@@ -271,4 +273,5 @@ def iterate_families() -> Iterator[str]:
     """Yield the SQL of all families in an order that can be executed."""
     yield STATE
     yield from iterate_windowed()
-    yield from (NET_VALUE, TOTALS, AGES, CHANNELS, ORDER_MEAN, CANCELLATIONS, OWN_RANK)
+    yield from (NET_VALUE, TOTALS, AGES, CHANNELS, ORDER_MEAN)
+    yield from (LAST_CANCELLATIONS, CANCELLATIONS, OWN_RANK)

@@ -41,7 +41,9 @@ SELECT query_id,
         AS time_to_return_std_last16_days,
     count(*) FILTER (is_late_in_window)::DOUBLE / count(*) AS time_to_return_late_share_last16
 FROM last16 WHERE hold_s IS NOT NULL GROUP BY query_id;
+"""
 
+HOLDS_LIFETIME = """
 CREATE TABLE history_hold_lifetime AS
 SELECT query_id, avg(hold_s) / 86400.0::DOUBLE AS time_to_return_mean_lifetime_days
 FROM known_return WHERE hold_s IS NOT NULL GROUP BY query_id;
@@ -166,7 +168,11 @@ FROM request LEFT JOIN last24_line AS l USING (query_id, style)
 WHERE style <> '' GROUP BY query_id;
 """
 
-FAMILIES = (
-    LAST16, LAST_LINES, LAST_PROCESSING, HOLDS, SHARES, REASON_CODES, SIMILARITIES, USE, STYLES,
-)  # fmt: skip
+NEWEST = (LAST16, LAST_LINES, LAST_PROCESSING)
+"""What the features look at."""
+
+FEATURES = (HOLDS, SHARES, REASON_CODES, SIMILARITIES, USE, STYLES)
+"""What they make of it."""
+
+FAMILIES = (*NEWEST, *FEATURES, HOLDS_LIFETIME)
 """In an order that can be executed."""

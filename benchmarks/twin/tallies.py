@@ -7,7 +7,7 @@ as in `activity`: missing if the request does not name the entity.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks.twin.windows import WINDOWS
@@ -66,20 +66,97 @@ SELECT tenant, store, event_us, known_us, confirmed FROM label_event;
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """One feature: how often something happened, or its share in how often another did.
+
+    Attributes:
+        name: The feature.
+        window: Name of its window.
+        what: Column of the facts that is summed.
+        of: Column that it is divided by; empty: it is a count.
+    """
+
+    name: str
+    window: str
+    what: str
+    of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """One feature: the mean of a column for life, over a number of its units."""
+
+    name: str
+    what: str
+    units: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
     """The features of one entity.
 
     Attributes:
-        entity: Its column in `request` and, with `facts`, its name.
+        entity: Its column in `request`, and its name.
         facts: The table of what happened.
         keys: Columns that name it beside the tenant.
-        features: Name and SQL; `{window:...}` counts what lies in that window.
+        counted: Its counts and shares.
+        means: Its means.
     """
 
     entity: str
     facts: str
     keys: tuple[str, ...]
-    features: Sequence[tuple[str, str]]
+    counted: tuple[Counted, ...]
+    means: tuple[Mean, ...] = ()
+
+
+TALLIES = (
+    Tally("sku", "product_fact", ("sku",), (
+        Counted("sku_return_rate_30d", "30d", "return", "order_line"),
+        Counted("sku_return_rate_365d", "365d", "return", "order_line"),
+        Counted("sku_cancel_rate_30d", "30d", "cancel", "order_line"),
+        Counted("sku_return_count_24h", "24h", "return"),
+    )),
+    Tally("style", "product_fact", ("style",), (
+        Counted("style_return_rate_30d", "30d", "return", "order_line"),
+        Counted("style_return_rate_90d", "90d", "return", "order_line"),
+        Counted("style_return_rate_365d", "365d", "return", "order_line"),
+        Counted("style_cancel_rate_90d", "90d", "cancel", "order_line"),
+        Counted("style_order_line_count_90d", "90d", "order_line"),
+        Counted("style_size_small_share_365d", "365d", "is_size_small", "return"),
+        Counted("style_size_large_share_365d", "365d", "is_size_large", "return"),
+        Counted("style_size_bias_365d", "365d", "size_bias", "return"),
+        Counted("style_defect_share_90d", "90d", "is_defect", "return"),
+        Counted("style_mismatch_share_90d", "90d", "is_mismatch", "return"),
+        Counted("style_bad_condition_share_365d", "365d", "is_bad_condition", "inspection"),
+    ), (Mean("style_rating_mean_lifetime", "stars"),)),
+    Tally("supplier", "product_fact", ("supplier",), (
+        Counted("supplier_return_rate_90d", "90d", "return", "order_line"),
+        Counted("supplier_defect_share_90d", "90d", "is_defect", "return"),
+        Counted("supplier_bad_condition_share_365d", "365d", "is_bad_condition", "inspection"),
+    )),
+    Tally("batch", "product_fact", ("batch", "supplier"), (
+        Counted("batch_return_rate_90d", "90d", "return", "order_line"),
+        Counted("batch_defect_share_90d", "90d", "is_defect", "return"),
+        Counted("batch_order_line_count_lifetime", "lifetime", "order_line"),
+        Counted("batch_return_count_7d", "7d", "return"),
+    )),
+    Tally("region", "region_fact", ("region",), (
+        Counted("region_delay_rate_7d", "7d", "delayed", "shipped"),
+        Counted("region_delay_rate_30d", "30d", "delayed", "shipped"),
+        Counted("region_loss_rate_30d", "30d", "lost", "shipped"),
+        Counted("region_loss_rate_365d", "365d", "lost", "shipped"),
+        Counted("region_cancel_rate_30d", "30d", "cancel", "orders"),
+        Counted("region_shipped_count_30d", "30d", "shipped"),
+    ), (Mean("region_delay_mean_lifetime_hours", "delay_s", 3_600.0),)),
+    Tally("store", "store_fact", ("store",), (
+        Counted("store_return_count_24h", "24h", "return"),
+        Counted("store_return_rate_30d", "30d", "return", "orders"),
+        Counted("store_no_receipt_share_30d", "30d", "is_no_receipt", "return"),
+        Counted("store_gift_card_share_30d", "30d", "is_gift_card", "return"),
+        Counted("store_abuse_share_365d", "365d", "confirmed", "return"),
+    )),
+)  # fmt: skip
 
 
 def _count(what: str, window: str) -> str:
@@ -87,78 +164,32 @@ def _count(what: str, window: str) -> str:
     return f"coalesce(sum(f.{what}) FILTER ({is_in}), 0)"
 
 
-def _rate(what: str, of: str, window: str) -> str:
-    """Return the SQL of a ratio; missing if there is nothing to divide by."""
-    of_count = _count(of, window)
-    return f"CASE WHEN {of_count} > 0 THEN {_count(what, window)}::DOUBLE / {of_count} END"
-
-
-TALLIES = (
-    Tally("sku", "product_fact", ("sku",), (
-        ("sku_return_rate_30d", _rate("return", "order_line", "30d")),
-        ("sku_return_rate_365d", _rate("return", "order_line", "365d")),
-        ("sku_cancel_rate_30d", _rate("cancel", "order_line", "30d")),
-        ("sku_return_count_24h", _count("return", "24h")),
-    )),
-    Tally("style", "product_fact", ("style",), (
-        ("style_return_rate_30d", _rate("return", "order_line", "30d")),
-        ("style_return_rate_90d", _rate("return", "order_line", "90d")),
-        ("style_return_rate_365d", _rate("return", "order_line", "365d")),
-        ("style_cancel_rate_90d", _rate("cancel", "order_line", "90d")),
-        ("style_order_line_count_90d", _count("order_line", "90d")),
-        ("style_size_small_share_365d", _rate("is_size_small", "return", "365d")),
-        ("style_size_large_share_365d", _rate("is_size_large", "return", "365d")),
-        ("style_size_bias_365d", _rate("size_bias", "return", "365d")),
-        ("style_defect_share_90d", _rate("is_defect", "return", "90d")),
-        ("style_mismatch_share_90d", _rate("is_mismatch", "return", "90d")),
-        ("style_bad_condition_share_365d", _rate("is_bad_condition", "inspection", "365d")),
-        ("style_rating_mean_lifetime", "avg(f.stars)"),
-    )),
-    Tally("supplier", "product_fact", ("supplier",), (
-        ("supplier_return_rate_90d", _rate("return", "order_line", "90d")),
-        ("supplier_defect_share_90d", _rate("is_defect", "return", "90d")),
-        ("supplier_bad_condition_share_365d", _rate("is_bad_condition", "inspection", "365d")),
-    )),
-    Tally("batch", "product_fact", ("batch", "supplier"), (
-        ("batch_return_rate_90d", _rate("return", "order_line", "90d")),
-        ("batch_defect_share_90d", _rate("is_defect", "return", "90d")),
-        ("batch_order_line_count_lifetime", _count("order_line", "lifetime")),
-        ("batch_return_count_7d", _count("return", "7d")),
-    )),
-    Tally("region", "region_fact", ("region",), (
-        ("region_delay_rate_7d", _rate("delayed", "shipped", "7d")),
-        ("region_delay_rate_30d", _rate("delayed", "shipped", "30d")),
-        ("region_loss_rate_30d", _rate("lost", "shipped", "30d")),
-        ("region_loss_rate_365d", _rate("lost", "shipped", "365d")),
-        ("region_cancel_rate_30d", _rate("cancel", "orders", "30d")),
-        ("region_delay_mean_lifetime_hours", "avg(f.delay_s) / 3600.0::DOUBLE"),
-        ("region_shipped_count_30d", _count("shipped", "30d")),
-    )),
-    Tally("store", "store_fact", ("store",), (
-        ("store_return_count_24h", _count("return", "24h")),
-        ("store_return_rate_30d", _rate("return", "orders", "30d")),
-        ("store_no_receipt_share_30d", _rate("is_no_receipt", "return", "30d")),
-        ("store_gift_card_share_30d", _rate("is_gift_card", "return", "30d")),
-        ("store_abuse_share_365d", _rate("confirmed", "return", "365d")),
-    )),
-)  # fmt: skip
+def _build_column(feature: Counted) -> str:
+    """Return the SQL of one column; a share is missing if there is nothing to divide by."""
+    count = _count(feature.what, feature.window)
+    if not feature.of:
+        return f"{count} AS {feature.name}"
+    of_count = _count(feature.of, feature.window)
+    return f"CASE WHEN {of_count} > 0 THEN {count}::DOUBLE / {of_count} END AS {feature.name}"
 
 
 def build_tally(tally: Tally) -> str:
     """Return the SQL of one entity's features: every event of it, counted per question."""
-    columns = ",\n    ".join(f"{sql} AS {name}" for name, sql in tally.features)
+    columns = [_build_column(feature) for feature in tally.counted]
+    columns += [f"avg(f.{mean.what}) / {mean.units} AS {mean.name}" for mean in tally.means]
+    selected = ",\n    ".join(columns)
     is_same = " AND ".join(f"f.{key} = q.{key}" for key in ("tenant", *tally.keys))
     return f"""
 CREATE TABLE family_{tally.entity} AS
 SELECT q.query_id,
-    {columns}
+    {selected}
 FROM request AS q LEFT JOIN {tally.facts} AS f
     ON {is_same} AND f.known_us <= q.t AND f.event_us < floor_to(q.t, hour_us())
 WHERE q.{tally.entity} <> '' GROUP BY q.query_id;
 """
 
 
-PRICES = """
+PRICE_FACTS = """
 CREATE TABLE price_event AS
 SELECT tenant, price_changed.sku AS sku, event_key, event_us, known_us,
     price_changed.unit_price_minor AS price, false AS is_competitor
@@ -167,7 +198,9 @@ UNION ALL
 SELECT tenant, competitor_price_seen.sku, event_key, event_us, known_us,
     competitor_price_seen.unit_price_minor, true
 FROM accepted JOIN event_key USING (tenant, event_id) WHERE kind = 'competitor_price_seen';
+"""
 
+PRICES = """
 CREATE TABLE family_price AS
 WITH newest AS (
     SELECT query_id,
@@ -189,4 +222,5 @@ def iterate_families() -> Iterator[str]:
     yield PRODUCT_FACTS
     yield PLACE_FACTS
     yield from map(build_tally, TALLIES)
+    yield PRICE_FACTS
     yield PRICES
