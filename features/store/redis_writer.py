@@ -184,8 +184,8 @@ class RedisFeatureStore(RedisFeatureReader):
     def _commit(
         self, commits: Sequence[_AnyCommit], pack: Callable[[_AnyCommit], Question]
     ) -> list[int]:
-        questions = [pack(commit) for commit in commits]
-        replies = self._links.ask([*questions, self._ask_current])
+        questions: list[Question] = [pack(commit) for commit in commits]
+        replies: list[Reply] = self._links.ask([*questions, self._ask_current])
         wanted = [(commit.shard, commit.expected_version, commit.progress) for commit in commits]
         return self._settle(wanted, replies)
 
