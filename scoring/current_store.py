@@ -10,9 +10,12 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import structlog
 
 from features.errors import HemostatError, StoreUnavailableError
+from features.records.packing import PackedRecords
 from features.store.lmdb_store import LmdbFeatureReader
 from features.store.port import ShardState
 from scoring.metrics import ScoringMetrics
@@ -47,6 +50,10 @@ class CurrentStore:
     def read_records(self, entity_keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the stored records; see `FeatureReader`."""
         return self._get_reader().read_records(entity_keys)
+
+    def read_packed(self, keys: npt.NDArray[np.uint8]) -> PackedRecords:
+        """Return many stored records; see `FeatureReader`."""
+        return self._get_reader().read_packed(keys)
 
     def read_shard_state(self, shard: int) -> ShardState:
         """Return how far a shard has come; see `FeatureReader`."""

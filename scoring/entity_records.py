@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from features.records.activity import ACTIVITY_DTYPE
 from features.records.history import HISTORY_DTYPE
 from features.records.packing import PackedRecords, unpack_records
 from features.store.port import FeatureReader
+from features.vector import STATE_UNAVAILABLE, compute_vectors
 from scoring.cases import Case
 
 
@@ -62,25 +64,32 @@ def make_unavailable(case: Case) -> CaseRecords:
     return CaseRecords((None,) * len(case.entity_keys), not any(case.entity_keys), None)
 
 
-def pack_cases(
-    cases: Sequence[Case], records: Sequence[CaseRecords]
-) -> tuple[PackedRecords, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Return the records of all rows as the vectors take them.
+def compute_case_vectors(
+    cases: Sequence[Case], records: Sequence[CaseRecords], rows: npt.NDArray[Any]
+) -> npt.NDArray[np.float32]:
+    """Return the vectors of all rows of some cases, shape `(n_rows, N_FEATURES)`.
 
-    Returns:
-        The records, `N_ENTITIES` per row; which entities each row names, shape
-        `(n_rows, N_ENTITIES)`; for which rows they could be read, shape `(n_rows,)`.
+    Args:
+        cases: In their order.
+        records: One per case.
+        rows: All cases' rows, of `REQUEST_ROW_DTYPE`.
+
+    Raises:
+        SchemaMismatchError: A record is damaged.
     """
     packed = PackedRecords.from_blobs([blob for one in records for blob in one.records])
-    is_named = np.array(
-        [key is not None for case in cases for key in case.entity_keys], np.bool_
-    ).reshape(-1, N_ENTITIES)
-    is_available = np.array(
-        [one.is_available for case, one in zip(cases, records, strict=True)
-         for _ in range(case.n_rows)],
-        np.bool_,
-    )  # fmt: skip
-    return packed, is_named, is_available
+    names = [key is not None for case in cases for key in case.entity_keys]
+    is_named = np.array(names, np.bool_).reshape(-1, N_ENTITIES)
+    states = np.zeros(len(rows), np.int8)
+    start = 0
+    for case, one in zip(cases, records, strict=True):
+        end = start + case.n_rows
+        if not one.is_available and case.customer_key is None:
+            is_named[start:end] = False  # A guest is one, whether or not the store answers.
+        elif not one.is_available:
+            states[start:end] = STATE_UNAVAILABLE
+        start = end
+    return compute_vectors(packed, is_named, states, rows)
 
 
 def read_last_event_us(records: Sequence[CaseRecords]) -> list[int]:

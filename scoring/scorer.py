@@ -15,24 +15,29 @@ import numpy as np
 import numpy.typing as npt
 
 from features.definitions import FEATURE_NAMES, SCHEMA_HASH
-from features.errors import HemostatError, RequestConflictError, StoreUnavailableError
-from features.store.port import FeatureReader
-from features.vector import (
-    STATE_GUEST,
-    STATE_KNOWN,
-    STATE_NEW,
-    STATE_UNAVAILABLE,
-    compute_vectors,
+from features.errors import (
+    HemostatError,
+    RequestConflictError,
+    SchemaMismatchError,
+    StoreUnavailableError,
 )
+from features.store.port import FeatureReader
+from features.vector import STATE_KNOWN, STATE_NEW
 from hemostat.v1 import scoring_pb2 as pb
 from scoring.answer import CaseFacts, compute_answer
 from scoring.answer_messages import fill_answer
 from scoring.budget import compute_margin
 from scoring.cases import Case, unpack_cases
 from scoring.clock import Clock
-from scoring.customers import Customers, read_customers
 from scoring.decision_log import DecisionLog
 from scoring.decision_vectors import write_vectors
+from scoring.entity_records import (
+    CaseRecords,
+    compute_case_vectors,
+    make_unavailable,
+    read_last_event_us,
+    read_records,
+)
 from scoring.metrics import ScoringMetrics
 from scoring.model import Model, Outputs
 from scoring.rules import Rules
@@ -44,8 +49,6 @@ _STATE_COLUMN = FEATURE_NAMES.index("customer_state")
 _STATES: dict[int, pb.CustomerState] = {
     STATE_KNOWN: pb.CUSTOMER_STATE_KNOWN,
     STATE_NEW: pb.CUSTOMER_STATE_NEW,
-    STATE_GUEST: pb.CUSTOMER_STATE_GUEST,
-    STATE_UNAVAILABLE: pb.CUSTOMER_STATE_UNAVAILABLE,
 }
 
 Result = pb.ScoreResponse | HemostatError
@@ -57,13 +60,15 @@ class _Evaluated:
 
     Attributes:
         now_us: T.
-        customers: One entry per case.
+        records: One entry per case.
+        last_event_us: When each case's customer did something last; 0: never.
         offsets: Case `i` has rows `offsets[i]` to `offsets[i + 1] - 1`.
         vectors: Shape `(n_rows, F)`.
     """
 
     now_us: int
-    customers: Customers
+    records: list[CaseRecords]
+    last_event_us: list[int]
     offsets: list[int]
     vectors: npt.NDArray[np.float32]
 
@@ -171,17 +176,28 @@ class Scorer:
         """Return the vectors of all rows as of now."""
         now_us = self._clock.read_us()
         with self._metrics.time_stage("read"):
-            customers = read_customers(self._store, cases)
-        self._metrics.store_read_errors.inc(customers.n_failures)
+            records = read_records(self._store, cases)
+        if not all(one.is_available for one in records):
+            self._metrics.store_read_errors.inc()
         with self._metrics.time_stage("vector"):
             rows, offsets = unpack_cases(cases, now_us)
-            index = np.array(customers.record_index, np.int64)
-            states = np.array(customers.states, np.int8)
-            if len(rows) > len(cases):
-                counts = np.diff(offsets)
-                index, states = np.repeat(index, counts), np.repeat(states, counts)
-            vectors = compute_vectors(customers.records, index, states, rows)
-        return _Evaluated(now_us, customers, offsets, vectors)
+            try:
+                vectors = compute_case_vectors(cases, records, rows)
+            except SchemaMismatchError:
+                # One damaged record must not blind the cases that do not need it.
+                records = [self._check_records(*case) for case in zip(cases, records, strict=True)]
+                vectors = compute_case_vectors(cases, records, rows)
+            last_event_us = read_last_event_us(records)
+        return _Evaluated(now_us, records, last_event_us, offsets, vectors)
+
+    def _check_records(self, case: Case, records: CaseRecords) -> CaseRecords:
+        """Return a case's records; as not available if one of them is damaged."""
+        try:
+            compute_case_vectors([case], [records], unpack_cases([case], 0)[0])
+        except SchemaMismatchError:
+            self._metrics.store_read_errors.inc()
+            return make_unavailable(case)
+        return records
 
     def _decide_one(
         self,
@@ -194,13 +210,9 @@ class Scorer:
     ) -> pb.DecisionRecord:
         """Return the decision on one case."""
         vectors = evaluated.vectors[evaluated.offsets[number] : evaluated.offsets[number + 1]]
-        state = evaluated.customers.states[number]
-        if state == STATE_KNOWN:
-            state = int(
-                vectors[0, _STATE_COLUMN]
-            )  # A record that holds only the case itself is new.
+        state = _find_state(case, evaluated.records[number], vectors)
         margin = compute_margin(case.value_minor, case.cost_minor, rules.policy)
-        facts = CaseFacts(case.call, _STATES[state], margin)
+        facts = CaseFacts(case.call, state, margin)
         answer = compute_answer(
             facts, vectors, predicted.outputs, predicted.first_row, predicted.model, rules
         )
@@ -211,10 +223,10 @@ class Scorer:
         response = record.response
         response.evaluated_time.CopyFrom(record.evaluated_time)
         response.is_replay_clock = self._clock.is_replay
-        response.freshness.customer_state = _STATES[state]
+        response.freshness.customer_state = state
         is_stale = self._fill_freshness(response.freshness, number, evaluated, rules)
         degradations = (
-            (state == STATE_UNAVAILABLE, pb.DEGRADATION_STORE_UNAVAILABLE),
+            (not evaluated.records[number].is_available, pb.DEGRADATION_STORE_UNAVAILABLE),
             (is_stale, pb.DEGRADATION_STALE),
             (not answer.results, pb.DEGRADATION_MODEL_UNAVAILABLE),
         )
@@ -227,17 +239,28 @@ class Scorer:
         self, freshness: pb.Freshness, number: int, evaluated: _Evaluated, rules: Rules
     ) -> bool:
         """Write how fresh the features are; return whether they are too old."""
-        customers = evaluated.customers
-        if customers.states[number] == STATE_KNOWN:
-            last_event_us = int(customers.records[customers.record_index[number]]["last_event_us"])
+        last_event_us = evaluated.last_event_us[number]
+        if last_event_us:
             freshness.record_age_s = max(0, evaluated.now_us - last_event_us) / 1e6
-        applied_us = customers.applied_us[number]
+        applied_us = evaluated.records[number].applied_us
         if applied_us is None:
             return False
         lag_s = max(0, evaluated.now_us - applied_us) / 1e6
         freshness.shard_lag_s = lag_s
         self._metrics.shard_lag_seconds.observe(lag_s)
         return lag_s > rules.policy.rules.staleness_limit_s
+
+
+def _find_state(
+    case: Case, records: CaseRecords, vectors: npt.NDArray[np.float32]
+) -> pb.CustomerState:
+    """Return how the customer was found."""
+    if case.customer_key is None:
+        return pb.CUSTOMER_STATE_GUEST
+    if not records.is_available:
+        return pb.CUSTOMER_STATE_UNAVAILABLE
+    # The vector knows best: a record that holds nothing but the case itself is new.
+    return _STATES[int(vectors[0, _STATE_COLUMN])]
 
 
 def _start_record(

@@ -8,8 +8,6 @@ from time import perf_counter
 import numpy as np
 from google.protobuf import json_format
 
-from features.record import new_records
-from features.vector import STATE_KNOWN, compute_vectors
 from features.warm import warm
 from hemostat.v1 import scoring_pb2 as pb
 from scoring.answer import CaseFacts, compute_answer
@@ -17,9 +15,11 @@ from scoring.answer_messages import fill_answer
 from scoring.budget import compute_margin
 from scoring.cases import Case, unpack_cases
 from scoring.conversion import to_case
+from scoring.entity_records import CaseRecords, compute_case_vectors
 from scoring.model import Model
 from scoring.rules import Rules
 
+_NOW_US = 1_767_225_600_000_000
 _ITEM = {
     "quantity": 1,
     "unit_price_minor": 1999,
@@ -36,20 +36,21 @@ _REQUESTS = (
 def warm_scorer(models: Mapping[str, Model], rules: Rules) -> None:
     """Take a case of each call through everything but store, log and transport."""
     warm()
-    for case in _REQUESTS:
+    for payload in _REQUESTS:
         envelope = {"tenant": "warm", "customer_id": "warm", "channel": "CHANNEL_WEB"}
-        request = json_format.ParseDict({**envelope, **case}, pb.ScoreRequest())
+        request = json_format.ParseDict({**envelope, **payload}, pb.ScoreRequest())
         for model in models.values():
             with_lines = model.has_line_heads
-            _answer(
-                to_case(request, with_lines=with_lines, received_s=perf_counter()), model, rules
+            case = to_case(
+                request, with_lines=with_lines, received_s=perf_counter(), now_us=_NOW_US
             )
+            _answer(case, model, rules)
 
 
 def _answer(case: Case, model: Model, rules: Rules) -> None:
-    rows, _ = unpack_cases([case], 1_767_225_600_000_000)
-    states = np.full(len(rows), STATE_KNOWN, np.int8)
-    vectors = compute_vectors(new_records(1), np.zeros(len(rows), np.int64), states, rows)
+    rows, _ = unpack_cases([case], _NOW_US)
+    records = CaseRecords((None,) * len(case.entity_keys), is_available=True, applied_us=None)
+    vectors = compute_case_vectors([case], [records], rows)
     outputs = model.predict(vectors)
     margin = compute_margin(case.value_minor, case.cost_minor, rules.policy)
     facts = CaseFacts(case.call, pb.CUSTOMER_STATE_KNOWN, margin)
