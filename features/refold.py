@@ -23,7 +23,7 @@ from features.compiled import (
     uint8_1d,
     uint8_1d_readonly,
 )
-from features.entities import LAYOUTS, Layout
+from features.entities import LAYOUTS
 from features.fold_rows import FOLD_ROW_DTYPE
 from features.folds.activity import fold_activity
 from features.folds.history import fold_history
@@ -32,38 +32,27 @@ from features.folds.tally import fold_tally
 from features.records.activity import ACTIVITY_DTYPE
 from features.records.history import HISTORY_DTYPE
 from features.records.identity import IDENTITY_DTYPE
+from features.records.layouts import (
+    ACTIVITY,
+    HISTORY,
+    LAYOUT_OF,
+    MAX_SIZE,
+    N_ACTIVITY_WORDS,
+    N_HISTORY_WORDS,
+    N_IDENTITY_WORDS,
+    N_TALLY_WORDS,
+    TALLY,
+    pick_words,
+)
 from features.records.packing import (
     SLACK,
     PackedRecords,
     clear_words,
-    compute_max_size,
     explain_damage,
     pack_words,
     unpack_words,
 )
 from features.records.tally import TALLY_DTYPE
-
-RECORD_DTYPES: dict[Layout, np.dtype[Any]] = {
-    Layout.HISTORY: HISTORY_DTYPE,
-    Layout.ACTIVITY: ACTIVITY_DTYPE,
-    Layout.TALLY: TALLY_DTYPE,
-    Layout.IDENTITY: IDENTITY_DTYPE,
-}
-"""The record in memory of each layout."""
-
-LAYOUT_OF = np.array([int(layout) for layout in LAYOUTS], np.int64)
-"""Number of the layout, by entity number."""
-
-_HISTORY = int(Layout.HISTORY)
-_ACTIVITY = int(Layout.ACTIVITY)
-_TALLY = int(Layout.TALLY)
-_HISTORY_WORDS = HISTORY_DTYPE.itemsize // 8
-_ACTIVITY_WORDS = ACTIVITY_DTYPE.itemsize // 8
-_TALLY_WORDS = TALLY_DTYPE.itemsize // 8
-_IDENTITY_WORDS = IDENTITY_DTYPE.itemsize // 8
-
-MAX_SIZE = max(compute_max_size(dtype.itemsize // 8) for dtype in RECORD_DTYPES.values())
-"""No stored record of any layout is larger, in bytes."""
 
 _ROOM = MAX_SIZE + SLACK
 
@@ -100,10 +89,10 @@ def _refold(
 ) -> tuple[npt.NDArray[np.uint8], int]:
     """Return the new stored forms and the number of the first damaged record, or -1."""
     # One scratch record per layout, always zero but while it is worked on.
-    history_words = np.zeros(_HISTORY_WORDS, np.uint64)
-    activity_words = np.zeros(_ACTIVITY_WORDS, np.uint64)
-    tally_words = np.zeros(_TALLY_WORDS, np.uint64)
-    identity_words = np.zeros(_IDENTITY_WORDS, np.uint64)
+    history_words = np.zeros(N_HISTORY_WORDS, np.uint64)
+    activity_words = np.zeros(N_ACTIVITY_WORDS, np.uint64)
+    tally_words = np.zeros(N_TALLY_WORDS, np.uint64)
+    identity_words = np.zeros(N_IDENTITY_WORDS, np.uint64)
     history = history_words.view(HISTORY_DTYPE)[0]
     activity = activity_words.view(ACTIVITY_DTYPE)[0]
     tally = tally_words.view(TALLY_DTYPE)[0]
@@ -112,23 +101,16 @@ def _refold(
     start = row = n = 0
     for number in range(ends.shape[0]):
         end, layout = ends[number], LAYOUT_OF[entities[number]]
-        if layout == _HISTORY:
-            words = history_words
-        elif layout == _ACTIVITY:
-            words = activity_words
-        elif layout == _TALLY:
-            words = tally_words
-        else:
-            words = identity_words
+        words = pick_words(layout, history_words, activity_words, tally_words, identity_words)
         if end > start and not unpack_words(data, start, end, layout, words):
             return out, number
         first = row
         while row < n_rows and owners[row] == number:
-            if layout == _HISTORY:
+            if layout == HISTORY:
                 fold_history(history, rows[row], embeddings)
-            elif layout == _ACTIVITY:
+            elif layout == ACTIVITY:
                 fold_activity(activity, rows[row])
-            elif layout == _TALLY:
+            elif layout == TALLY:
                 fold_tally(tally, rows[row])
             else:
                 fold_identity(identity, rows[row])

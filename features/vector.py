@@ -28,7 +28,7 @@ from features.compiled import (
 )
 from features.definitions import N_FEATURES
 from features.embedding import DIM
-from features.entities import LAYOUTS, N_ENTITIES, Entity, Layout
+from features.entities import LAYOUTS, N_ENTITIES, Entity
 from features.facts.activity import fill_activity_facts
 from features.facts.history import fill_history_facts
 from features.facts.history_layout import HistoryFact
@@ -51,6 +51,17 @@ from features.plan import (
 from features.records.activity import ACTIVITY_DTYPE
 from features.records.history import HISTORY_DTYPE
 from features.records.identity import IDENTITY_DTYPE
+from features.records.layouts import (
+    ACTIVITY,
+    HISTORY,
+    LAYOUT_OF,
+    N_ACTIVITY_WORDS,
+    N_HISTORY_WORDS,
+    N_IDENTITY_WORDS,
+    N_TALLY_WORDS,
+    TALLY,
+    pick_words,
+)
 from features.records.packing import PackedRecords, clear_words, explain_damage, unpack_words
 from features.records.tally import TALLY_DTYPE
 from features.request_rows import REQUEST_ROW_DTYPE
@@ -71,14 +82,6 @@ _CUSTOMER = int(Entity.CUSTOMER)
 _STATE_PLACE = int(SLICE_PLACES[_CUSTOMER]) + int(HistoryFact.CUSTOMER_STATE)
 _CUSTOMER_PLACE = int(SLICE_PLACES[_CUSTOMER])
 _REQUEST_PLACE = int(SLICE_PLACES[REQUEST_SLICE])
-_LAYOUT_OF = np.array([int(layout) for layout in LAYOUTS], np.int64)
-_HISTORY = int(Layout.HISTORY)
-_ACTIVITY = int(Layout.ACTIVITY)
-_TALLY = int(Layout.TALLY)
-_HISTORY_WORDS = HISTORY_DTYPE.itemsize // 8
-_ACTIVITY_WORDS = ACTIVITY_DTYPE.itemsize // 8
-_TALLY_WORDS = TALLY_DTYPE.itemsize // 8
-_IDENTITY_WORDS = IDENTITY_DTYPE.itemsize // 8
 
 
 @inlined
@@ -151,10 +154,10 @@ def _fill_rows(
 ) -> int:
     """Return the number of the first damaged record, or -1."""
     # One scratch record per layout, always zero but while it is looked at.
-    history_words = np.zeros(_HISTORY_WORDS, np.uint64)
-    activity_words = np.zeros(_ACTIVITY_WORDS, np.uint64)
-    tally_words = np.zeros(_TALLY_WORDS, np.uint64)
-    identity_words = np.zeros(_IDENTITY_WORDS, np.uint64)
+    history_words = np.zeros(N_HISTORY_WORDS, np.uint64)
+    activity_words = np.zeros(N_ACTIVITY_WORDS, np.uint64)
+    tally_words = np.zeros(N_TALLY_WORDS, np.uint64)
+    identity_words = np.zeros(N_IDENTITY_WORDS, np.uint64)
     history = history_words.view(HISTORY_DTYPE)[0]
     activity = activity_words.view(ACTIVITY_DTYPE)[0]
     tally = tally_words.view(TALLY_DTYPE)[0]
@@ -175,22 +178,15 @@ def _fill_rows(
                 else:
                     clear_slice(entity, facts)
                 continue
-            layout, place = _LAYOUT_OF[entity], SLICE_PLACES[entity]
-            if layout == _HISTORY:
-                words = history_words
-            elif layout == _ACTIVITY:
-                words = activity_words
-            elif layout == _TALLY:
-                words = tally_words
-            else:
-                words = identity_words
+            layout, place = LAYOUT_OF[entity], SLICE_PLACES[entity]
+            words = pick_words(layout, history_words, activity_words, tally_words, identity_words)
             if start > first and not unpack_words(data, first, start, layout, words):
                 return number
-            if layout == _HISTORY:
+            if layout == HISTORY:
                 fill_customer_slice(history, request, sums, unit_sum, facts)
-            elif layout == _ACTIVITY:
+            elif layout == ACTIVITY:
                 fill_activity_facts(activity, request, sums, facts, place)
-            elif layout == _TALLY:
+            elif layout == TALLY:
                 fill_tally_facts(tally, entity, request, sums, facts, place)
             else:
                 fill_identity_facts(identity, request["member"], request, facts, place)
