@@ -112,3 +112,31 @@ def inlined(function: F) -> F:
         return function
     helper = numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)(function)
     return cast("F", helper)
+
+
+def compiled_without_allocation(signature: Any) -> Callable[[F], F]:
+    """Return a decorator as `compiled`, for a kernel that makes no arrays and calls none that do.
+
+    Its arrays belong to its caller, so no references are counted: in code that hands
+    arrays from helper to helper for every byte that is most of the time.
+    """
+
+    def decorate(function: F) -> F:
+        if not IS_JIT_ON:
+            return function
+        kernel = numba.njit(
+            [signature], cache=True, nogil=True, error_model="numpy", boundscheck=False, _nrt=False
+        )(function)
+        return cast("F", kernel)
+
+    return decorate
+
+
+def welded(function: F) -> F:
+    """Compile a helper into each caller; it may make no arrays. For what runs for every byte."""
+    if not IS_JIT_ON:
+        return function
+    helper = numba.njit(
+        cache=True, nogil=True, error_model="numpy", boundscheck=False, forceinline=True, _nrt=False
+    )(function)
+    return cast("F", helper)

@@ -16,7 +16,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import IS_JIT_ON, compiled, inlined, int64_1d, uint64_2d
+from features.compiled import IS_JIT_ON, compiled, int64_1d, uint64_2d, welded
 
 Hash = tuple[int, int]
 """Both halves (h1, h2) of a 128-bit hash, unsigned."""
@@ -56,12 +56,12 @@ if IS_JIT_ON:
 
     load_u64 = _load_compiled
 
-    @inlined
+    @welded
     def mul_u64(a: Any, b: Any) -> Any:
         """Return a * b modulo 2**64."""
         return a * b
 
-    @inlined
+    @welded
     def add_u64(a: Any, b: Any) -> Any:
         """Return a + b modulo 2**64."""
         return a + b
@@ -82,12 +82,12 @@ else:
         return np.uint64((int(a) + int(b)) & _MASK)
 
 
-@inlined
+@welded
 def _rotate(value: Any, by: int) -> Any:
     return (value << np.uint64(by)) | (value >> np.uint64(64 - by))
 
 
-@inlined
+@welded
 def _finish_half(value: Any) -> Any:
     value ^= value >> _R33
     value = mul_u64(value, _M1)
@@ -96,7 +96,7 @@ def _finish_half(value: Any) -> Any:
     return value ^ (value >> _R33)
 
 
-@inlined
+@welded
 def _mix_block(h1: Any, h2: Any, k1: Any, k2: Any) -> Any:
     h1 ^= mul_u64(_rotate(mul_u64(k1, _C1), 31), _C2)
     h1 = add_u64(_rotate(h1, 27), h2)
@@ -106,7 +106,7 @@ def _mix_block(h1: Any, h2: Any, k1: Any, k2: Any) -> Any:
     return h1, add_u64(mul_u64(h2, _FIVE), _ADD2)
 
 
-@inlined
+@welded
 def _finish(h1: Any, h2: Any, size: int) -> Any:
     h1 ^= np.uint64(size)
     h2 ^= np.uint64(size)
@@ -118,7 +118,7 @@ def _finish(h1: Any, h2: Any, size: int) -> Any:
     return h1, add_u64(h2, h1)
 
 
-@inlined
+@welded
 def load_part(buffer: Any, at: int, size: int) -> Any:
     """Return fewer than 8 bytes of a uint8 array as one number, missing ones 0."""
     if size == 0:
@@ -132,7 +132,7 @@ def load_part(buffer: Any, at: int, size: int) -> Any:
     return word
 
 
-@inlined
+@welded
 def hash_span(buffer: Any, start: int, end: int) -> Any:
     """Return (h1, h2) of the bytes `start` to `end` of a uint8 array; (0, 0) if there are none."""
     size = end - start
@@ -156,7 +156,7 @@ def hash_span(buffer: Any, start: int, end: int) -> Any:
     return _finish(h1, h2, size)
 
 
-@inlined
+@welded
 def hash_pair(a1: Any, a2: Any, b1: Any, b2: Any) -> Any:
     """Return (h1, h2) of two hashes, 32 bytes little-endian."""
     h1, h2 = _mix_block(_ZERO, _ZERO, a1, a2)
@@ -164,7 +164,7 @@ def hash_pair(a1: Any, a2: Any, b1: Any, b2: Any) -> Any:
     return _finish(h1, h2, 32)
 
 
-@inlined
+@welded
 def hash_numbered(a1: Any, a2: Any, number: Any, b1: Any, b2: Any) -> Any:
     """Return (h1, h2) of a hash, a number and a hash, 40 bytes little-endian."""
     h1, h2 = _mix_block(_ZERO, _ZERO, a1, a2)

@@ -14,7 +14,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from features.compiled import compiled, float64_1d, inlined, int64_1d
+from features.compiled import compiled, float64_1d, int64_1d, welded
 from features.hashing import uint8_1d
 from features.text_hash import hash_gram
 
@@ -34,7 +34,7 @@ GRAM_DTYPE = np.dtype([("digest", "<u8"), ("count", "<i4"), ("text", "<i4")])
 """An entry of the table of a text's grams; `text` says whose it is, so nothing is cleared."""
 
 
-@inlined
+@welded
 def _write_utf8(char: Any, out: Any, at: int) -> int:
     """Write one character and return the place behind it."""
     if char < 0x80:
@@ -56,7 +56,7 @@ def _write_utf8(char: Any, out: Any, at: int) -> int:
     return at + 4
 
 
-@inlined
+@welded
 def _count_gram(digest: Any, text: int, table: Any, order: Any, n_grams: int) -> int:
     """Count one gram in the table and return the number of distinct ones."""
     mask = len(table) - 1
@@ -73,19 +73,19 @@ def _count_gram(digest: Any, text: int, table: Any, order: Any, n_grams: int) ->
     return n_grams + 1
 
 
-@inlined
+@welded
 def _count_windows(
     content: Any, places: Any, n_chars: int, size: int, text: int, table: Any, order: Any,
-    n_grams: int, secret: Any,
+    n_grams: int, secret: Any, lanes: Any,
 ) -> int:  # fmt: skip
     """Count all grams of `size` characters of a run whose characters start at `places`."""
     for i in range(n_chars - size + 1):
-        digest = hash_gram(content, places[i], places[i + size], secret)
+        digest = hash_gram(content, places[i], places[i + size], secret, lanes)
         n_grams = _count_gram(digest, text, table, order, n_grams)
     return n_grams
 
 
-@inlined
+@welded
 def _copy_run(
     chars: Any, start: int, end: int, classes: Any, letter: int, content: Any, places: Any
 ) -> Any:
@@ -116,10 +116,10 @@ def _copy_run(
     return start, n_chars
 
 
-@inlined
+@welded
 def _count_grams(
     chars: Any, start: int, end: int, text: int, classes: Any, secret: Any, content: Any,
-    places: Any, table: Any, order: Any,
+    places: Any, table: Any, order: Any, lanes: Any,
 ) -> int:  # fmt: skip
     """Count a text's grams and return how many distinct ones there are: first Han, then words."""
     n_grams = 0
@@ -133,16 +133,16 @@ def _count_grams(
             at, n = _copy_run(chars, at, end, classes, letter, content, places)
             first, last = (1, 3) if letter == HAN_LETTER else (3, 4)
             if letter == WORD_LETTER:
-                digest = hash_gram(content, 0, places[n], secret)
+                digest = hash_gram(content, 0, places[n], secret, lanes)
                 n_grams = _count_gram(digest, text, table, order, n_grams)
             for size in range(first, last + 1):
                 n_grams = _count_windows(
-                    content, places, n, size, text, table, order, n_grams, secret
+                    content, places, n, size, text, table, order, n_grams, secret, lanes
                 )
     return n_grams
 
 
-@inlined
+@welded
 def _write_vector(table: Any, order: Any, n_grams: int, weights: Any, sums: Any, out: Any) -> None:
     """Write the vector of the grams counted, of norm 127 up to rounding."""
     sums[:] = 0.0
@@ -190,10 +190,21 @@ def embed_chars(
     table = np.zeros(8 * longest, GRAM_DTYPE)
     order = np.empty(4 * longest, np.int64)
     sums = np.zeros(DIM, np.float64)
+    lanes = np.zeros(8, np.uint64)
     start = 0
     for text in range(len(ends)):
         n_grams = _count_grams(
-            chars, start, ends[text], text + 1, classes, secret, content, places, table, order
+            chars,
+            start,
+            ends[text],
+            text + 1,
+            classes,
+            secret,
+            content,
+            places,
+            table,
+            order,
+            lanes,
         )
         _write_vector(table, order, n_grams, weights, sums, out[text])
         start = ends[text]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from features.compiled import inlined
+from features.compiled import welded
 from features.hashing import add_u64, load_u64, mul_u64
 
 SECRET = np.frombuffer(
@@ -46,14 +46,14 @@ _N_LANES = 8
 _LAST_SECRET = 192 - 64
 
 
-@inlined
+@welded
 def _load_u32(content: Any, at: int) -> Any:
     word = np.uint64(content[at]) | np.uint64(content[at + 1]) << np.uint64(8)
     word |= np.uint64(content[at + 2]) << np.uint64(16)
     return word | np.uint64(content[at + 3]) << np.uint64(24)
 
 
-@inlined
+@welded
 def _fold_product(a: Any, b: Any) -> Any:
     """Return the 128-bit product's halves, xored."""
     a_low, a_high = a & _LOW, a >> _R32
@@ -65,20 +65,20 @@ def _fold_product(a: Any, b: Any) -> Any:
     return upper ^ ((cross << _R32) | (low_low & _LOW))
 
 
-@inlined
+@welded
 def _avalanche(value: Any) -> Any:
     value = mul_u64(value ^ (value >> np.uint64(37)), _MIX_1)
     return value ^ (value >> _R32)
 
 
-@inlined
+@welded
 def _avalanche_64(value: Any) -> Any:
     value = mul_u64(value ^ (value >> np.uint64(33)), _P64_2)
     value = mul_u64(value ^ (value >> np.uint64(29)), _P64_3)
     return value ^ (value >> _R32)
 
 
-@inlined
+@welded
 def _hash_to_3(content: Any, start: int, size: int, secret: Any) -> Any:
     first = np.uint64(content[start])
     middle = np.uint64(content[start + (size >> 1)])
@@ -88,7 +88,7 @@ def _hash_to_3(content: Any, start: int, size: int, secret: Any) -> Any:
     return _avalanche_64(combined ^ (_load_u32(secret, 0) ^ _load_u32(secret, 4)))
 
 
-@inlined
+@welded
 def _hash_to_8(content: Any, start: int, size: int, secret: Any) -> Any:
     first, last = _load_u32(content, start), _load_u32(content, start + size - 4)
     value = (last | first << _R32) ^ (load_u64(secret, 8) ^ load_u64(secret, 16))
@@ -100,7 +100,7 @@ def _hash_to_8(content: Any, start: int, size: int, secret: Any) -> Any:
     return value ^ (value >> np.uint64(28))
 
 
-@inlined
+@welded
 def _swap_bytes(value: Any) -> Any:
     swapped = np.uint64(0)
     for i in range(8):
@@ -108,7 +108,7 @@ def _swap_bytes(value: Any) -> Any:
     return swapped
 
 
-@inlined
+@welded
 def _hash_to_16(content: Any, start: int, size: int, secret: Any) -> Any:
     low = load_u64(content, start) ^ (load_u64(secret, 24) ^ load_u64(secret, 32))
     high = load_u64(content, start + size - 8) ^ (load_u64(secret, 40) ^ load_u64(secret, 48))
@@ -116,13 +116,13 @@ def _hash_to_16(content: Any, start: int, size: int, secret: Any) -> Any:
     return _avalanche(add_u64(add_u64(value, high), _fold_product(low, high)))
 
 
-@inlined
+@welded
 def _mix_16(content: Any, at: int, secret: Any, secret_at: int) -> Any:
     low = load_u64(content, at) ^ load_u64(secret, secret_at)
     return _fold_product(low, load_u64(content, at + 8) ^ load_u64(secret, secret_at + 8))
 
 
-@inlined
+@welded
 def _hash_to_128(content: Any, start: int, size: int, secret: Any) -> Any:
     value = mul_u64(np.uint64(size), _P64_1)
     end = start + size
@@ -132,7 +132,7 @@ def _hash_to_128(content: Any, start: int, size: int, secret: Any) -> Any:
     return _avalanche(value)
 
 
-@inlined
+@welded
 def _hash_to_240(content: Any, start: int, size: int, secret: Any) -> Any:
     value = mul_u64(np.uint64(size), _P64_1)
     for i in range(8):
@@ -144,7 +144,7 @@ def _hash_to_240(content: Any, start: int, size: int, secret: Any) -> Any:
     return _avalanche(value)
 
 
-@inlined
+@welded
 def _add_stripe(lanes: Any, content: Any, at: int, secret: Any, secret_at: int) -> None:
     for i in range(_N_LANES):
         word = load_u64(content, at + 8 * i)
@@ -153,9 +153,10 @@ def _add_stripe(lanes: Any, content: Any, at: int, secret: Any, secret_at: int) 
         lanes[i] = add_u64(lanes[i], mul_u64(keyed & _LOW, keyed >> _R32))
 
 
-@inlined
-def _hash_long(content: Any, start: int, size: int, secret: Any) -> Any:
-    lanes = np.array([_P32_3, _P64_1, _P64_2, _P64_3, _P64_4, _P32_2, _P64_5, _P32_1], np.uint64)
+@welded
+def _hash_long(content: Any, start: int, size: int, secret: Any, lanes: Any) -> Any:
+    lanes[0], lanes[1], lanes[2], lanes[3] = _P32_3, _P64_1, _P64_2, _P64_3
+    lanes[4], lanes[5], lanes[6], lanes[7] = _P64_4, _P32_2, _P64_5, _P32_1
     for stripe in range((size - 1) // _STRIPE):
         of_block = stripe % _STRIPES_PER_BLOCK
         _add_stripe(lanes, content, start + _STRIPE * stripe, secret, 8 * of_block)
@@ -172,9 +173,17 @@ def _hash_long(content: Any, start: int, size: int, secret: Any) -> Any:
     return _avalanche(value)
 
 
-@inlined
-def hash_gram(content: Any, start: int, end: int, secret: Any) -> Any:
-    """Return XXH3_64bits of the bytes `start` to `end`, at least one, of a uint8 array."""
+@welded
+def hash_gram(content: Any, start: int, end: int, secret: Any, lanes: Any) -> Any:
+    """Return XXH3_64bits of the bytes `start` to `end`, at least one, of a uint8 array.
+
+    Args:
+        content: The array.
+        start: First byte.
+        end: One past the last byte.
+        secret: `SECRET`.
+        lanes: Scratch of 8 words, for long ones.
+    """
     size = end - start
     if size <= 3:
         return _hash_to_3(content, start, size, secret)
@@ -186,4 +195,4 @@ def hash_gram(content: Any, start: int, end: int, secret: Any) -> Any:
         return _hash_to_128(content, start, size, secret)
     if size <= 240:
         return _hash_to_240(content, start, size, secret)
-    return _hash_long(content, start, size, secret)
+    return _hash_long(content, start, size, secret, lanes)

@@ -47,9 +47,9 @@ RANGES: dict[str, tuple[int, int]] = {
 """Least and greatest value of every integer field, by name."""
 
 _SECOND_US = 1_000_000
-_CLOCK_TOLERANCE_US = 300 * _SECOND_US
-_REQUIRED_ENUMS = {("label_set", "label")}
-_REQUIRED_STRINGS = {("label_set", "case_event_id")}
+CLOCK_TOLERANCE_US = 300 * _SECOND_US
+REQUIRED_ENUMS = {("label_set", "label")}
+REQUIRED_STRINGS = {("label_set", "case_event_id")}
 
 
 class KindChecker:
@@ -197,7 +197,7 @@ class KindChecker:
         """Note an order placed after the event, a delivery before the order, a value too great."""
         ordered, delivered = _read(column.field("order_time")), _read(column.field("delivery_time"))
         after_us = np.where(ordered != 0, ordered - self._event_times, 0)
-        late = np.flatnonzero(after_us > _CLOCK_TOLERANCE_US)
+        late = np.flatnonzero(after_us > CLOCK_TOLERANCE_US)
         expected = _expect(
             f"{self._kind}.order_time",
             "at most event_time + 5 min",
@@ -230,7 +230,7 @@ def _find_bad(
 ) -> tuple[npt.NDArray[np.bool_], Expectation]:
     """Return which values break their field's rule, and the rule."""
     if field.enum_numbers is not None:
-        names = list(field.enum_numbers)[1 if key in _REQUIRED_ENUMS else 0 :]
+        names = list(field.enum_numbers)[1 if key in REQUIRED_ENUMS else 0 :]
         is_bad = pc.invert(pc.is_in(column, pa.array(names, pa.string())))
         rule = _expect(path, f"one of {names[0]} ... {names[-1]}", "use a name of the enum")
         return _to_mask(is_bad), rule
@@ -246,7 +246,7 @@ def _find_bad(
         values = column.cast(pa.int64()).fill_null(least).to_numpy(zero_copy_only=False)
         rule = _expect(path, f"{least} to {greatest}", "correct it at the source")
         return (values < least) | (values > greatest), rule
-    if key in _REQUIRED_STRINGS:
+    if key in REQUIRED_STRINGS:
         rule = Expectation(RejectionReason.MISSING_FIELD, path, "not empty", "name what it is of")
         return _to_mask(pc.equal(pc.binary_length(column), 0)), rule
     return np.zeros(len(column), np.bool_), _expect(path, "", "")

@@ -13,8 +13,9 @@ from features.text_hash import SECRET, hash_gram
 
 @compiled(numba.void(uint8_1d, numba.int64, uint8_1d, uint64_1d))
 def _hash_prefixes(content: Any, start: int, secret: Any, out: Any) -> None:
+    lanes = np.zeros(8, np.uint64)
     for size in range(1, len(out) + 1):
-        out[size - 1] = hash_gram(content, start, start + size, secret)
+        out[size - 1] = hash_gram(content, start, start + size, secret, lanes)
 
 
 def test_every_length_equals_the_library() -> None:
