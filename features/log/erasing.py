@@ -17,13 +17,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.log.assemble import build_batch
+from features.log.blanking import blank_rows
 from features.log.customer_match import CustomerMatch
 from features.log.embedded_files import explained, is_embedded_log, sync_folder
 from features.log.embedded_maintenance import erase_from_segments
 from features.log.manifest import ARCHIVE, MANIFEST_NAME, read_manifest
 from features.log.schema import EVENT_SCHEMA
-from features.log.structs import STRUCTS
 
 _FIND_COLUMNS = ["tenant", "customer_id", "ingest_time"]
 _BLANK_LINE = b"{}\n"
@@ -103,20 +102,6 @@ def _erase_parquet(file: Path, match: CustomerMatch) -> int:
 
     _replace(file, write)
     return n_erased
-
-
-def blank_rows(table: pa.Table, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> pa.Table:
-    """Return an event table with some rows emptied: the default event in their place."""
-    blank = build_blank_row().select(table.schema.names)
-    order = np.arange(table.num_rows)
-    order[rows] = table.num_rows
-    joined = pa.concat_tables([table.cast(blank.schema), blank]).unify_dictionaries()
-    return joined.combine_chunks().take(pa.array(order))
-
-
-def build_blank_row() -> pa.Table:
-    """Return what an erased event leaves in a table: one row of defaults, without time or kind."""
-    return pa.Table.from_batches([build_batch([STRUCTS["Event"]()])])
 
 
 def _erase_lines(file: Path, match: CustomerMatch) -> int:

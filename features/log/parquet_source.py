@@ -1,4 +1,4 @@
-"""Reads one Parquet partition of an event log."""
+"""Reads one Parquet partition of an event log, in one file or several."""
 
 from __future__ import annotations
 
@@ -52,23 +52,38 @@ def check_parquet(path: Path, n_rows: int) -> None:
 
 
 def read_parquet_batches(
-    path: Path, start_offset: int, batch_size: int, columns: Sequence[str]
+    paths: Sequence[Path], start_offset: int, batch_size: int, columns: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows from an offset on, never more than `batch_size` at once."""
-    with _clear_errors(path), pq.ParquetFile(path) as file:
-        skip = start_offset
-        groups: list[int] = []
-        for number in range(file.num_row_groups):
-            n_rows = file.metadata.row_group(number).num_rows
-            if not groups and skip >= n_rows:
-                skip -= n_rows
-            else:
-                groups.append(number)
-        if not groups:
-            return
-        for batch in file.iter_batches(batch_size, groups, columns, use_threads=False):
-            if skip >= batch.num_rows:
-                skip -= batch.num_rows
-                continue
-            yield batch.slice(skip) if skip else batch
-            skip = 0
+    """Yield the rows of files that follow each other, from an offset on.
+
+    Args:
+        paths: The files, in order.
+        start_offset: Rows to leave out.
+        batch_size: Never more at once.
+        columns: Those wanted.
+    """
+    skip = start_offset
+    for path in paths:
+        with _clear_errors(path), pq.ParquetFile(path) as file:
+            n_rows = file.metadata.num_rows
+            if skip < n_rows:
+                yield from _read_file(file, skip, batch_size, columns)
+        skip = max(0, skip - n_rows)
+
+
+def _read_file(
+    file: pq.ParquetFile, skip: int, batch_size: int, columns: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    groups: list[int] = []
+    for number in range(file.num_row_groups):
+        n_rows = file.metadata.row_group(number).num_rows
+        if not groups and skip >= n_rows:
+            skip -= n_rows
+        else:
+            groups.append(number)
+    for batch in file.iter_batches(batch_size, groups, columns, use_threads=False):
+        if skip >= batch.num_rows:
+            skip -= batch.num_rows
+            continue
+        yield batch.slice(skip) if skip else batch
+        skip = 0

@@ -79,3 +79,11 @@ def compute_partitions(batch: pa.RecordBatch, n_partitions: int) -> npt.NDArray[
         event_keys = compute_event_keys(tenants.filter(mask), batch.column("event_id").filter(mask))
         keys[is_guest] = (event_keys & np.uint64(0xFF)).astype(np.int64)
     return keys % n_partitions
+
+
+def compute_customer_keys(batch: pa.RecordBatch) -> npt.NDArray[np.uint8]:
+    """Return the CUSTOMER entity key of each row, shape `(n, 16)`; zeros for guests."""
+    customers = batch.column("customer_id")
+    keys = compute_entity_keys(batch.column("tenant"), Entity.CUSTOMER, customers)
+    keys[pc.equal(customers, "").to_numpy(zero_copy_only=False)] = 0
+    return keys

@@ -1,9 +1,13 @@
-"""Reads event logs: those written by `writer`, and a retailer's own JSONL files.
+"""Reads event logs of every kind as columns.
+
+Those written by `writer`, archives by day, the embedded log as far as it is durable,
+and a retailer's own JSONL files.
 
 A row's *offset* is its index in its partition, the same whether the partition is
 read from Parquet or from JSONL, since every line takes an offset, malformed or
 not. Progress recorded as (incarnation, partition, offset) therefore holds for
-both formats.
+both formats. An erased event stays as an empty row; so does one of a customer who
+stands in the register beside the log.
 """
 
 from __future__ import annotations
@@ -16,14 +20,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import ConfigError, LogFormatError
+from features.log.blanking import blank_rows
+from features.log.embedded_source import read_embedded_batches
+from features.log.erasure_register import ErasureRegister
+from features.log.event_archive import list_archived_files
 from features.log.jsonl_source import (
     build_raw_manifest,
     find_raw_files,
     has_unfinished_line,
     read_jsonl_batches,
 )
-from features.log.manifest import FORMATS, LogManifest, partition_path, read_manifest
+from features.log.manifest import (
+    ARCHIVE,
+    EMBEDDED,
+    FORMATS,
+    LogManifest,
+    partition_path,
+    read_manifest,
+)
 from features.log.parquet_source import check_parquet, read_parquet_batches
+from features.log.partitioning import compute_customer_keys
 from features.log.schema import (
     ENVELOPE_FIELDS,
     EVENT_KINDS,
@@ -31,6 +47,7 @@ from features.log.schema import (
     KIND_COLUMN,
     MALFORMED_COLUMN,
 )
+from features.log.validation import find_erased_rows
 
 DEFAULT_BATCH_ROWS = 8_192
 
@@ -42,10 +59,11 @@ class EventLog:
     broken log is refused before anything of it is applied.
 
     Args:
-        path: A directory written by `writer.EventLogWriter`; or a retailer's own
-            `.jsonl` file, or a directory of them (each file is a partition, in
-            the order of their names).
-        log_format: `parquet` or `jsonl`; None takes Parquet if the log has it.
+        path: A directory written by `writer.EventLogWriter`, an archive, an embedded
+            log; or a retailer's own `.jsonl` file, or a directory of them (each file
+            is a partition, in the order of their names).
+        log_format: `parquet` or `jsonl`; None takes Parquet if the log has it. Archives
+            and embedded logs have one format only.
 
     Attributes:
         path: As given.
@@ -67,7 +85,8 @@ class EventLog:
         else:
             self.manifest = read_manifest(path)
         self.log_format = _choose_format(self.manifest, log_format)
-        if not raw_files:
+        self._register = ErasureRegister(path if path.is_dir() else path.parent)
+        if self.log_format in FORMATS and not raw_files:
             self._files = [
                 partition_path(path, self.log_format, partition) for partition in self.partitions
             ]
@@ -104,7 +123,7 @@ class EventLog:
 
         Such a line is not read: a file that grows is read on when its end has come.
         """
-        if self.log_format == "parquet":
+        if self.log_format != "jsonl":
             return []
         return [n for n in self.partitions if has_unfinished_line(self._files[n])]
 
@@ -137,9 +156,9 @@ class EventLog:
             LogFormatError: The file is broken behind its footer.
         """
         columns = select_columns(kinds)
-        read = read_parquet_batches if self.log_format == "parquet" else read_jsonl_batches
         offset = start_offset
-        for batch in read(self._files[partition], start_offset, batch_size, columns):
+        for read in self._read_stored(partition, start_offset, batch_size, columns):
+            batch = self._blank_erased(read)
             n_rows = batch.num_rows if until_us is None else _count_until(batch, until_us)
             if n_rows:
                 yield offset, batch if n_rows == batch.num_rows else batch.slice(0, n_rows)
@@ -147,10 +166,32 @@ class EventLog:
                 return
             offset += n_rows
 
+    def _read_stored(
+        self, partition: int, start_offset: int, batch_size: int, columns: Sequence[str]
+    ) -> Iterator[pa.RecordBatch]:
+        if self.log_format == "jsonl":
+            return read_jsonl_batches(self._files[partition], start_offset, batch_size, columns)
+        if self.log_format == EMBEDDED:
+            return read_embedded_batches(self.path, partition, start_offset, batch_size, columns)
+        if self.log_format == ARCHIVE:
+            files = list_archived_files(self.path, partition)
+        else:
+            files = [self._files[partition]]
+        return read_parquet_batches(files, start_offset, batch_size, columns)
+
+    def _blank_erased(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Empty the rows of customers who stand in the register beside the log."""
+        erasures = self._register.read()
+        if not len(erasures):
+            return batch
+        ingest_us = batch.column("ingest_time").cast(pa.int64()).fill_null(0).to_numpy()
+        rows = np.flatnonzero(erasures.find_erased(compute_customer_keys(batch), ingest_us))
+        return blank_rows(pa.Table.from_batches([batch]), rows).to_batches()[0]
+
     def read_table(self, kinds: Sequence[str] | None = None) -> pa.Table:
         """Return all partitions' rows, sorted by ingest time; ties by partition and offset.
 
-        Malformed lines are left out; nothing is validated. Use `read_batches` and
+        Malformed lines and erased events are left out; nothing is validated. Use `read_batches` and
         `validation.validate_batch` where rejections must be accounted for.
 
         Args:
@@ -163,6 +204,7 @@ class EventLog:
         for partition in self.partitions:
             for _, batch in self.read_batches(partition, kinds=kinds):
                 good = drop_malformed(batch)
+                good = good.filter(pa.array(~find_erased_rows(good)))
                 if wanted is not None:
                     kind = good.column(KIND_COLUMN).cast(pa.string())
                     good = good.filter(pc.is_in(kind, wanted))
@@ -203,7 +245,7 @@ def _count_until(batch: pa.RecordBatch, until_us: int) -> int:
 
 def _choose_format(manifest: LogManifest, asked: str | None) -> str:
     if asked is None:
-        return next(name for name in FORMATS if name in manifest.formats)
+        return next(name for name in (*FORMATS, EMBEDDED, ARCHIVE) if name in manifest.formats)
     if asked not in manifest.formats:
         raise ConfigError(
             "the event log is not stored in this format",

@@ -75,7 +75,8 @@ def validate_batch(
 
     The first fault found counts: the line itself, the envelope, the kind, the
     kind's own fields, then lateness. Conflicting repetitions are not found here
-    (that takes memory of what was seen).
+    (that takes memory of what was seen). Erased rows (empty events) are neither
+    accepted nor rejected.
 
     Args:
         batch: As `reader.EventLog.read_batches` yields it; columns of kinds that
@@ -85,6 +86,7 @@ def validate_batch(
     """
     collector = RejectionCollector(batch.num_rows, offset)
     _reject_malformed(batch, collector)
+    collector.is_rejected |= find_erased_rows(batch)  # Without a rejection: nothing is wrong.
     _check_envelope(batch, collector)
     _check_kinds(batch, collector)
     _check_acceptance(batch, collector, rules)
@@ -94,6 +96,21 @@ def validate_batch(
     if len(valid_index) < batch.num_rows:
         valid = valid.take(pa.array(valid_index))
     return ValidatedBatch(valid, valid_index, collector.build())
+
+
+def find_erased_rows(batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
+    """Return which rows are empty events: what an erasure leaves in a log, shape `(n,)`."""
+    is_erased = _to_mask(pc.is_null(batch.column("ingest_time")))
+    if not is_erased.any():
+        return is_erased
+    is_erased &= _to_mask(pc.is_null(batch.column("event_time")))
+    is_erased &= _to_mask(pc.is_null(batch.column(KIND_COLUMN)))
+    for name in ("tenant", "event_id", "customer_id"):
+        is_erased &= _to_mask(pc.equal(batch.column(name), ""))
+    position = batch.schema.get_field_index(MALFORMED_COLUMN)
+    if position >= 0:
+        is_erased &= ~compute_validity(batch.column(position))
+    return is_erased
 
 
 def _reject_malformed(batch: pa.RecordBatch, collector: RejectionCollector) -> None:
