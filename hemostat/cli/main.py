@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "features": "hemostat.cli.features_command",
     "log": "hemostat.cli.log_command",
     "forget": "hemostat.cli.forget_command",
+    "feast": "hemostat.cli.feast_command",
     "demo": "hemostat.cli.demo_command",
 }
 """Name of each command and the module that holds it, in the order of a first use."""

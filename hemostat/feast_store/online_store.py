@@ -28,7 +28,7 @@ from features.errors import ConfigError
 from features.keys import compute_batch_key, compute_entity_key
 from features.records.packing import PackedRecords
 from features.request_rows import REQUEST_ROW_DTYPE, Call
-from features.store.opening import open_reader
+from features.store.opening import open_store
 from features.store.port import FeatureReader
 from features.vector import STATE_OK, compute_vectors
 from hemostat.feast_store.request_key import decode_request
@@ -102,7 +102,7 @@ class HemostatOnlineStore(OnlineStore):
 
     def _open(self, store: str) -> FeatureReader:
         if self._reader is None:
-            self._reader = open_reader(store)
+            self._reader = open_store(store, "read")
         return self._reader
 
     def online_write_batch(
