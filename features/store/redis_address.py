@@ -11,7 +11,6 @@ from redis.connection import parse_url
 
 from features.errors import ConfigError
 
-_SCHEMES = ("redis", "rediss", "redis+cluster", "rediss+cluster")
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -59,15 +58,6 @@ class RedisAddress:
     def node(self) -> tuple[str, int]:
         """Host and port of the server that is named."""
         return self.options["host"], self.options["port"]
-
-
-def is_redis_url(place: str) -> bool:
-    """Return whether a place is an address of Redis, and not a folder.
-
-    >>> is_redis_url("redis://localhost"), is_redis_url("data/store")
-    (True, False)
-    """
-    return place.partition("://")[0] in _SCHEMES and "://" in place
 
 
 def parse_address(url: str) -> RedisAddress:
