@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import xxhash
+from features.log.decode import DecodedEvents, decode_lines, decode_messages
 
 from features.erasures import Erasures
 from features.log.cells import build_empty_cells
-from features.log.decode import DecodedEvents, decode_lines, decode_messages
 from features.log.fan_out import FoldRows, to_fold_rows
 from features.log.rejections import Rejection
 from features.log.schema import EVENT_KINDS
@@ -158,17 +158,13 @@ def _decode_segments(
     return segments
 
 
-def _decode_table(
-    number: int, raw: RawTable, rules: DecodingRules, erasures: Erasures
-) -> _Segment:
+def _decode_table(number: int, raw: RawTable, rules: DecodingRules, erasures: Erasures) -> _Segment:
     # Imported here: only logs in Parquet need Arrow.
     from features.log.decode_batch import decode_batch
 
     decoded = decode_batch(raw.table, 0, rules.acceptance, erasures=erasures)
     offsets = np.arange(raw.first_offset, raw.first_offset + len(raw))
-    return _Segment(
-        np.full(len(raw), number), offsets, decoded, to_fold_rows(decoded.cells)
-    )
+    return _Segment(np.full(len(raw), number), offsets, decoded, to_fold_rows(decoded.cells))
 
 
 def _decode_rows(
@@ -184,7 +180,10 @@ def _decode_rows(
     ingest_us = None
     if any(raw.ingest_us is not None for raw in raws):
         ingest_us = np.concatenate(
-            [np.zeros(len(raw), np.int64) if raw.ingest_us is None else raw.ingest_us for raw in raws]
+            [
+                np.zeros(len(raw), np.int64) if raw.ingest_us is None else raw.ingest_us
+                for raw in raws
+            ]
         )
     decode = decode_lines if encoding is Encoding.JSON else decode_messages
     decoded = decode(
@@ -203,7 +202,9 @@ def _split_mixed(raw: RawRows) -> list[RawRows]:
     starts = np.zeros(len(raw), np.int64)
     starts[1:] = raw.ends[:-1]
     is_empty = starts == raw.ends
-    first = raw.buffer[np.minimum(starts, max(0, len(raw.buffer) - 1))] if len(raw.buffer) else starts
+    first = (
+        raw.buffer[np.minimum(starts, max(0, len(raw.buffer) - 1))] if len(raw.buffer) else starts
+    )
     is_json = (first == _BRACE) & ~is_empty
     if is_json.all():
         return [replace(raw, encoding=Encoding.JSON)]
@@ -285,9 +286,7 @@ def _join(columns: Sequence[npt.NDArray[Any]], dtype: Any) -> npt.NDArray[Any]:
     return np.concatenate(columns) if columns else np.empty(0, dtype)
 
 
-def _restore_order(
-    events: EventColumns, entities: EntityRows
-) -> tuple[EventColumns, EntityRows]:
+def _restore_order(events: EventColumns, entities: EntityRows) -> tuple[EventColumns, EntityRows]:
     """Return events by partition and offset, after two decoders had a part of them each."""
     order = np.lexsort((events.offsets, events.range_index))
     if (np.diff(order) > 0).all():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from features.erasures import Erasures
+from features.erasures import ErasureRequest, Erasures
 from features.log.erasure_register import ErasureRegisters, ErasureRequests
 from features.store.erasing import erase_customer
 from features.store.port import FeatureStore
@@ -42,6 +42,11 @@ class ErasureDuty:
     def read_register(self) -> Erasures:
         """Return everybody erased by now; one `stat` per register if nothing is new."""
         return self._register.read()
+
+    @staticmethod
+    def list_open(folder: Path) -> Sequence[ErasureRequest]:
+        """Return the requests that are still to be done for the store of a stream."""
+        return ErasureRequests(folder).list()
 
     def is_due(self) -> bool:
         """Return whether somebody is to be removed; looks twice a second."""

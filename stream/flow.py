@@ -36,19 +36,30 @@ _POLL = timedelta(milliseconds=1)
 class FlowStop:
     """Whether the flow shall end early, and why.
 
+    Args:
+        on_fault: Called with the first fault. In a cluster it must end the process: the
+            other workers would wait for this one's parts for ever.
+
     Attributes:
         fault: The first exception of a step.
         is_asked: Somebody asked for a clean end (a signal).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_fault: Callable[[Exception], None] = lambda _: None) -> None:
         self.fault: Exception | None = None
         self.is_asked = False
+        self._on_fault = on_fault
 
     @property
     def is_set(self) -> bool:
         """Return whether no further batch is to be begun."""
         return self.is_asked or self.fault is not None
+
+    def fail(self, error: Exception) -> None:
+        """End the flow for a fault."""
+        if self.fault is None:
+            self.fault = error
+            self._on_fault(error)
 
     def guard(self, work: Callable[[X], list[Y]], item: X) -> list[Y]:
         """Return the result of the work; nothing once a step has failed."""
@@ -57,7 +68,7 @@ class FlowStop:
         try:
             return work(item)
         except Exception as error:  # noqa: BLE001 - raised again by the runner
-            self.fault = error
+            self.fail(error)
             return []
 
 
@@ -105,13 +116,9 @@ def build_flow(steps: Steps, groups: ShardGroups, stop: FlowStop) -> Dataflow:
         return _with_keys(split_rows(new_rows, groups))
 
     by_event = op.flat_map("by_event", batches, lambda batch: stop.guard(spread, batch))
-    new_rows = op.stateful_batch(
-        "seen", by_event, lambda _: _Step(steps.make_seen_step, stop)
-    )
+    new_rows = op.stateful_batch("seen", by_event, lambda _: _Step(steps.make_seen_step, stop))
     by_entity = op.flat_map("by_entity", new_rows, lambda item: stop.guard(exchange, item[1]))
-    done = op.stateful_batch(
-        "records", by_entity, lambda _: _Step(steps.make_record_step, stop)
-    )
+    done = op.stateful_batch("records", by_entity, lambda _: _Step(steps.make_record_step, stop))
     op.output("done", done, _Nowhere())
     return flow
 
@@ -142,7 +149,7 @@ class _SourcePart(StatelessSourcePartition[RowBatch]):
             self._feed.close()
             raise
         except Exception as error:  # noqa: BLE001 - raised again by the runner
-            self._stop.fault = error
+            self._stop.fail(error)
             self._feed.close()
             raise StopIteration from None
         self._is_idle = batch is None
@@ -164,9 +171,7 @@ class _Source(DynamicSource[RowBatch]):
 class _Step(StatefulBatchLogic[_Part[X], Y, None]):
     """One group's step; made with the first part that comes for the group."""
 
-    def __init__(
-        self, make_apply: Callable[[int], Callable[[X], list[Y]]], stop: FlowStop
-    ) -> None:
+    def __init__(self, make_apply: Callable[[int], Callable[[X], list[Y]]], stop: FlowStop) -> None:
         self._make_apply = make_apply
         self._stop = stop
         self._apply: Callable[[X], list[Y]] | None = None

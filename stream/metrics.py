@@ -111,9 +111,7 @@ class StreamCollector:
         )
 
 
-def serve_metrics(
-    tally: StreamTally, port: int, read_us: Callable[[], int]
-) -> Callable[[], None]:
+def serve_metrics(tally: StreamTally, port: int, read_us: Callable[[], int]) -> Callable[[], None]:
     """Serve a run's metrics on 127.0.0.1 and return what stops it.
 
     Raises:

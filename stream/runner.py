@@ -48,7 +48,8 @@ _MAX_CONFLICTS = 3
 _APPLIED_EVERY_S = 1.0
 
 
-def _tell(line: str) -> None:
+def tell(line: str) -> None:
+    """Write a line for people to stderr."""
     sys.stderr.write(f"hemostat stream: {line}\n")
 
 
@@ -101,7 +102,8 @@ def run_stream(
     options: StreamOptions,
     on_progress: OnProgress | None = None,
     clock: Callable[[], float] = time.monotonic,
-    log: Log = _tell,
+    log: Log = tell,
+    on_fault: Callable[[Exception], None] = lambda _: None,
 ) -> StreamSummary:
     """Apply all of a source that the store has not applied yet, and return what came of it.
 
@@ -117,6 +119,7 @@ def run_stream(
         on_progress: Called after each batch.
         clock: Seconds, monotonic; for rates and waiting.
         log: Tells people what is waited for.
+        on_fault: Called when a step fails; must end the process if it is one of several.
 
     Raises:
         ConfigError: The store was filled from another log.
@@ -127,7 +130,7 @@ def run_stream(
         KeyboardInterrupt: Ctrl-C (on the main thread) in a run that does not follow; all
             that was committed is kept.
     """
-    run = StreamRun(source, store, options, on_progress, clock, log)
+    run = StreamRun(source, store, options, on_progress, clock, log, on_fault)
     return run.run()
 
 
@@ -142,6 +145,7 @@ class StreamRun:
         on_progress: OnProgress | None,
         clock: Callable[[], float],
         log: Log,
+        on_fault: Callable[[Exception], None],
     ) -> None:
         self._source_name = source
         self._store = store
@@ -149,6 +153,7 @@ class StreamRun:
         self._on_progress = on_progress
         self._clock = clock
         self._log = log
+        self._on_fault = on_fault
         self._wake = threading.Event()
         self._stop = FlowStop()
         self._is_asked = False
@@ -196,11 +201,9 @@ class StreamRun:
 
     def _run_once(self) -> Sequence[int]:
         options = self._options
-        self._stop = FlowStop()
+        self._stop = FlowStop(self._on_fault)
         self._stop.is_asked = self._is_asked
-        source = open_source(
-            self._source_name, log_format=options.log_format, kafka=options.kafka
-        )
+        source = open_source(self._source_name, log_format=options.log_format, kafka=options.kafka)
         try:
             states = [self._store.read_shard_state(shard) for shard in range(N_SHARDS)]
             states += [self._store.read_seen_state(shard) for shard in range(N_SHARDS)]

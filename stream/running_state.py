@@ -119,4 +119,4 @@ def _is_alive(pid: int) -> bool:
 
 
 def _to_ms(seconds: float) -> float | None:
-    return None if seconds != seconds else round(seconds * 1_000, 3)  # noqa: PLR0124 - NaN
+    return None if seconds != seconds else round(seconds * 1_000, 3)

@@ -101,9 +101,7 @@ class SeenStep:
         is_counted = self._find_uncounted(batch) & ~is_erased
         totals = self._commit(batch, verdicts, is_counted, seen["content_hash"] == 0)
         erased = int(is_erased.sum())
-        return SeenOutcome(
-            new_rows, totals, len(events) - int(is_counted.sum()) - erased, erased
-        )
+        return SeenOutcome(new_rows, totals, len(events) - int(is_counted.sum()) - erased, erased)
 
     def _find_uncounted(self, batch: RowBatch) -> npt.NDArray[np.bool_]:
         """Return which events lie behind their shard's progress, so that nobody counted them."""
@@ -218,4 +216,3 @@ def _make_commit(
         ingest_us=events.ingest_us[chosen],
         progress=progress,
     )
-

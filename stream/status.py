@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from features.keys import N_SHARDS
-from features.store.port import FeatureReader, ShardState, ShardTotals
+from features.store.port import ShardState, ShardTotals
 from stream.dead_letters import count_by_reason
 from stream.progress import (
     REPLAY_PREFIX,
@@ -19,6 +19,7 @@ from stream.progress import (
 )
 from stream.running_state import RunningState, read_running_states
 from stream.sources.port import Source
+from stream.stores import LedgerReader
 from stream.summary import PartitionSummary, to_time
 
 
@@ -55,7 +56,7 @@ class StoreStatus(msgspec.Struct, frozen=True):
 
 
 def read_status(
-    store: FeatureReader,
+    store: LedgerReader,
     dead_letters: Path,
     state: Path,
     source: Source | None = None,
@@ -104,7 +105,7 @@ def read_status(
     )
 
 
-def _sum_totals(store: FeatureReader) -> ShardTotals:
+def _sum_totals(store: LedgerReader) -> ShardTotals:
     """Return what became of all events; counted where they are told apart."""
     totals = ShardTotals()
     for shard in range(N_SHARDS):

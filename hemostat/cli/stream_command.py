@@ -1,30 +1,45 @@
-"""`hemostat stream`: an event log into the online store, and how far it has come."""
+"""`hemostat stream`: a source of events into the online store, once or for good."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.core import TyperGroup
 
-from features.errors import LogFormatError
-from hemostat.cli.output import Column, JsonOption, Output, Table
+from features.errors import (
+    CommitConflictError,
+    ConfigError,
+    HemostatError,
+    LogFormatError,
+    SourceUnavailableError,
+    StoreUnavailableError,
+)
+from hemostat.cli.output import ErrorReport, JsonOption, Output, write_error
+from hemostat.cli.stream_tables import draw_status, draw_summary, format_duration, tell_next
 from hemostat.cli.times import parse_time
 
 if TYPE_CHECKING:
-    from stream.status import StoreStatus
-    from stream.summary import PartitionSummary, StreamProgress, StreamSummary
+    from stream.options import StreamOptions
+    from stream.stores import LedgerReader, StorePlace
+    from stream.summary import StreamProgress, StreamSummary
 
 _RUN = "run"
 _UNREADABLE = ("malformed", "unknown_kind")
+_EXIT_REFUSED = 2
+_EXIT_AGAIN = 3
+"""What a worker of a cluster ends with if a new beginning may mend it."""
+_MENDABLE = (StoreUnavailableError, SourceUnavailableError, CommitConflictError)
 
 
 class _RunUnlessNamed(TyperGroup):
-    """Takes `hemostat stream LOG` as `hemostat stream run LOG`."""
+    """Takes `hemostat stream SOURCE` as `hemostat stream run SOURCE`."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
         if not args or args[0] not in self.commands:
@@ -34,24 +49,47 @@ class _RunUnlessNamed(TyperGroup):
 
 app = typer.Typer(name="stream", cls=_RunUnlessNamed)
 
-StoreOption = Annotated[Path, typer.Option("--store", help="The online store's folder.")]
+StoreOption = Annotated[
+    str, typer.Option("--store", help="The online store: a folder, or redis://HOST:PORT.")
+]
 DeadLettersOption = Annotated[
     Path | None,
-    typer.Option(help="Folder for rows that cannot be applied; default: STORE/dead_letters."),
+    typer.Option(help="Folder for rows that cannot be applied; default: STATE/dead_letters."),
+]
+StateOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the stream's own files; default: the store's, for Redis hemostat-stream."
+    ),
+]
+KafkaOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--kafka", metavar="KEY=VALUE", help="A setting of the Kafka client; may be repeated."
+    ),
 ]
 
 
 @app.callback()
 def _group() -> None:
-    """Stream an event log into the online store: `hemostat stream LOG --store STORE`."""
+    """Stream events into the online store: `hemostat stream SOURCE --store STORE`."""
 
 
 @app.command(_RUN, epilog="How far a store has come: hemostat stream status --help")
 def run(
-    log: Annotated[
-        Path, typer.Argument(help="An event log, a .jsonl file, or a folder of .jsonl files.")
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="An event log, a .jsonl file, a folder of .jsonl files, or kafka://HOST:PORT/TOPIC."
+        ),
     ],
     store: StoreOption,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on at the end: wait for more events.")
+    ] = False,
+    workers: Annotated[
+        int, typer.Option(help="Processes that share the work; more than one only with Redis.")
+    ] = 1,
     until: Annotated[
         str,
         typer.Option(help="Last ingest time to apply, e.g. 2011-06-01T00:00:00Z; default: all."),
@@ -59,71 +97,214 @@ def run(
     batch_size: Annotated[
         int, typer.Option(help="Rows per batch; more are faster and become visible later.")
     ] = 10_000,
+    log_format: Annotated[
+        str, typer.Option("--format", help="Of a log in both formats: parquet or jsonl.")
+    ] = "",
     dead_letters: DeadLettersOption = None,
+    state: StateOption = None,
+    store_wait: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Seconds to wait for a store or broker that is away; "
+            "default: 30, with --follow for ever.",
+        ),
+    ] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Serve Prometheus metrics on this port of 127.0.0.1.")
+    ] = None,
+    kafka: KafkaOption = None,
     map_size_gib: Annotated[
-        int, typer.Option(min=1, help="Upper bound of the store's size; disk is used as needed.")
+        int, typer.Option(min=1, help="Upper bound of a store on disk; disk is used as needed.")
     ] = 64,
+    process_id: Annotated[
+        int, typer.Option(help="Number of this process among --addresses, for several machines.")
+    ] = 0,
+    addresses: Annotated[
+        str, typer.Option(help="host:port of every process, separated by commas.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Stream an event log into the online store, going on where the last run ended.
+    """Stream events into the online store, going on where the last run ended.
 
     The store is made if it is not there. Scorers may read it at the same time;
     a second stream is refused. Rows that cannot be applied are filed with their
     reason, none is lost. Stop with Ctrl-C at any time.
     """
-    from features.store.lmdb_environment import LmdbOptions
-    from stream.runner import stream_to_disk
+    from stream.cluster import check_workers
+    from stream.options import DEFAULT_WAIT_S, ClusterPlace, StreamOptions
+    from stream.stores import StorePlace
 
     output = Output(as_json)
-    until_us = parse_time(until, "--until") if until else None
-    try:
-        with _show_progress(output) as on_progress:
-            summary = stream_to_disk(
-                log,
-                store,
-                dead_letters=dead_letters,
-                batch_size=batch_size,
-                until_us=until_us,
-                store_options=LmdbOptions(map_size_bytes=map_size_gib << 30),
-                on_progress=on_progress,
-            )
-    except KeyboardInterrupt:
-        output.note("stopped; what was committed is kept, the same command goes on from there")
-        raise
-    letters = dead_letters or store / "dead_letters"
-    output.show(summary, _draw_summary(summary), text=_tell_next(summary, store, letters))
+    place = StorePlace(store)
+    members = tuple(word for word in addresses.split(",") if word)
+    check_workers(max(workers, len(members)), is_redis=place.is_redis)
+    default_wait_s = None if follow else DEFAULT_WAIT_S
+    options = StreamOptions(
+        state=state or place.state_folder,
+        dead_letters=dead_letters,
+        batch_size=batch_size,
+        until_us=parse_time(until, "--until") if until else None,
+        is_following=follow,
+        wait_s=default_wait_s if store_wait is None else store_wait,
+        log_format=log_format or None,
+        registers=() if "://" in source else (Path(source),),
+        kafka=_parse_settings(kafka or []),
+        metrics_port=metrics_port,
+        place=ClusterPlace(process_id, members),
+    )
+    if workers > 1:
+        _run_workers(workers, place, options, output, map_size_gib << 30)
+        return
+    summary = _run_here(source, place, options, output, map_size_gib << 30)
+    text = tell_next(summary, store, options.letters_folder)
+    output.show(summary, draw_summary(summary), text=text)
     n_unreadable = sum(summary.dead_letters.get(reason, 0) for reason in _UNREADABLE)
     if summary.events_read and n_unreadable == summary.events_read:
         raise LogFormatError(
             "no row of the log is an event",
-            field=str(log),
+            field=source,
             value=f"{summary.events_read} rows, {n_unreadable} dead letters",
             expectation="events of hemostat.v1.Event",
-            fix=f"see the reasons in {letters}",
+            fix=f"see the reasons in {options.letters_folder}",
         )
+
+
+def _run_here(
+    source: str, place: StorePlace, options: StreamOptions, output: Output, map_size_bytes: int
+) -> StreamSummary:
+    """Stream in this process."""
+    from stream.runner import run_stream
+    from stream.sources.opening import open_source
+
+    is_local = "://" not in source
+    if is_local:  # A wrong path makes no store.
+        open_source(source, log_format=options.log_format).close()
+    retry_s = 0.0 if options.wait_s == 0 else 2.0
+    store = place.open_writer(map_size_bytes, retry_s)
+    on_fault = _end_worker if options.place.is_cluster else _do_nothing
+    try:
+        if options.is_following or options.place.is_cluster:
+            return run_stream(source, store, options, on_fault=on_fault)
+        with _show_progress(output) as on_progress:
+            return run_stream(source, store, options, on_progress)
+    except KeyboardInterrupt:
+        output.note("stopped; what was committed is kept, the same command goes on from there")
+        raise
+    finally:
+        store.close()
+
+
+def _do_nothing(_: Exception) -> None:
+    pass
+
+
+def _end_worker(error: Exception) -> None:
+    """End a worker of a cluster at once; the others wait for its parts, and are ended, too."""
+    if not isinstance(error, HemostatError):
+        sys.excepthook(type(error), error, error.__traceback__)
+        os._exit(1)
+    write_error(ErrorReport.from_error(error), as_json=False)
+    sys.stderr.flush()
+    os._exit(_EXIT_AGAIN if isinstance(error, _MENDABLE) else _EXIT_REFUSED)
+
+
+def _run_workers(
+    n_workers: int, place: StorePlace, options: StreamOptions, output: Output, map_size_bytes: int
+) -> None:
+    """Stream in several processes, and show what the store holds then."""
+    from stream.cluster import WorkerGroup, make_erasure_duty, make_worker_command
+    from stream.runner import tell
+
+    words = _drop_option(sys.argv[sys.argv.index("stream") + 1 :], "--workers")
+    is_due, duty = make_erasure_duty(
+        options.state, options.registers, lambda: place.open_writer(map_size_bytes, 2.0), tell
+    )
+    group = WorkerGroup(
+        lambda number, all_of_them: make_worker_command(words, number, all_of_them),
+        n_workers,
+        wait_s=options.wait_s,
+        log=tell,
+    )
+    done = group.run(is_due, duty)
+    with _open_reader(place) as reader:
+        from stream.status import read_status
+
+        status = read_status(reader, options.letters_folder, options.state)
+    output.show(status, draw_status(status))
+    if any(done.exit_codes):
+        code = max(code for code in done.exit_codes)
+        raise typer.Exit(code if code in (_EXIT_REFUSED, 130) else 1)
+
+
+def _drop_option(words: Sequence[str], option: str) -> list[str]:
+    """Return a command line without an option and its value.
+
+    >>> _drop_option(["log", "--workers", "2", "--follow", "--workers=3"], "--workers")
+    ['log', '--follow']
+    """
+    kept: list[str] = []
+    is_value = False
+    for word in words:
+        if not is_value and word != option and not word.startswith(f"{option}="):
+            kept.append(word)
+        is_value = word == option
+    return kept
+
+
+def _parse_settings(words: Sequence[str]) -> dict[str, str]:
+    """Return `key=value` words as settings."""
+    settings = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not key or not equals:
+            raise ConfigError(
+                "not a setting",
+                field="--kafka",
+                value=word if "password" not in key else key,
+                expectation="key=value, as security.protocol=SSL",
+                fix="see the settings of librdkafka",
+            )
+        settings[key] = value
+    return settings
+
+
+@contextmanager
+def _open_reader(place: StorePlace) -> Iterator[LedgerReader]:
+    reader = place.open_reader()
+    try:
+        yield reader
+    finally:
+        reader.close()
 
 
 @app.command("status")
 def show_status(
     store: StoreOption,
     log: Annotated[
-        Path | None, typer.Option(help="The log, to tell how far the store is behind it.")
-    ] = None,
+        str, typer.Option("--log", help="The source, to tell how far the store is behind it.")
+    ] = "",
     dead_letters: DeadLettersOption = None,
+    state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how far a store has come: position, lag, row counts and dead letters."""
-    from features.log.reader import EventLog
-    from features.store.lmdb_store import LmdbFeatureReader
+    """Show how far a store has come: positions, lag, rate, row counts and dead letters."""
+    from stream.sources.opening import open_source
     from stream.status import read_status
+    from stream.stores import StorePlace
 
-    with LmdbFeatureReader.open_reader(store) as reader:
+    place = StorePlace(store)
+    folder = state or place.state_folder
+    source = open_source(log) if log else None
+    with _open_reader(place) as reader:
         status = read_status(
             reader,
-            dead_letters or store / "dead_letters",
-            None if log is None else EventLog(log).manifest,
+            dead_letters or folder / "dead_letters",
+            folder,
+            source,
+            time.time_ns() // 1_000,
         )
-    Output(as_json).show(status, _draw_status(status))
+    Output(as_json).show(status, draw_status(status))
 
 
 @contextmanager
@@ -153,118 +334,3 @@ def _show_progress(output: Output) -> Iterator[Callable[[StreamProgress], None]]
 
     with bar:
         yield tell
-
-
-def format_duration(duration: timedelta) -> str:
-    """Return a duration with its two greatest units.
-
-    >>> format_duration(timedelta(days=3, hours=4, minutes=5))
-    '3 d 4 h'
-    """
-    seconds = int(duration.total_seconds())
-    parts: list[str] = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
-        count, seconds = divmod(seconds, size)
-        if count or (unit == "s" and not parts):
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2])
-
-
-def _draw_summary(summary: StreamSummary) -> list[Table]:
-    """Return where each row of the run went, then examples of what was refused."""
-    rejected = sum(summary.dead_letters.values())
-    applied = _show(summary.applied_ingest_time)
-    rows = [
-        ("folded", f"{summary.folded:,}", "into customers' records"),
-        ("not folded", f"{summary.not_folded:,}", "accepted; other kinds, or no customer"),
-        ("duplicates", f"{summary.duplicates:,}", "dropped: the same event told again"),
-        ("dead letters", f"{rejected:,}", _list_counts(summary.dead_letters)),
-    ]
-    if summary.already_applied:
-        rows.append(("already applied", f"{summary.already_applied:,}", "by an earlier run"))
-    rows.append(("read", f"{summary.events_read:,}", f"{summary.events_per_s:,.0f} events/s"))
-    tables = [
-        Table(
-            title=f"Streamed {summary.log}",
-            columns=(Column("rows"), Column("count", "right"), Column("what became of them")),
-            rows=tuple(rows),
-            caption=f"in {summary.seconds:.2f} s, applied up to {applied}",
-        )
-    ]
-    if summary.examples:
-        columns = ("reason", "partition", "offset", "field", "value", "expected", "fix")
-        tables.append(
-            Table(
-                title="Dead letters: the first of each reason",
-                columns=tuple(Column(name) for name in columns),
-                rows=tuple(
-                    (
-                        e.reason,
-                        str(e.partition),
-                        str(e.offset),
-                        e.field,
-                        e.value,
-                        e.expectation,
-                        e.fix,
-                    )
-                    for e in summary.examples
-                ),
-            )
-        )
-    return tables
-
-
-def _draw_status(status: StoreStatus) -> list[Table]:
-    totals = status.totals
-    rejected = sum(status.dead_letters.values())
-    rows = (
-        ("folded", f"{totals.folded:,}"),
-        ("not folded", f"{totals.not_folded:,}"),
-        ("duplicates", f"{totals.duplicates:,}"),
-        ("dead letters", f"{rejected:,}  {_list_counts(status.dead_letters)}".rstrip()),
-        ("applied up to", _show(status.applied_ingest_time)),
-        ("rows behind", "-" if status.rows_behind is None else f"{status.rows_behind:,}"),
-        ("lag", "-" if status.lag_s is None else format_duration(timedelta(seconds=status.lag_s))),
-    )
-    return [
-        Table(
-            title="Store",
-            columns=(Column("what"), Column("how much")),
-            rows=rows,
-            caption=f"log {', '.join(status.incarnations) or '(none yet)'}",
-        ),
-        _draw_partitions(status.partitions),
-    ]
-
-
-def _draw_partitions(partitions: tuple[PartitionSummary, ...]) -> Table:
-    return Table(
-        title="Partitions",
-        columns=(Column("partition", "right"), Column("next row", "right"), Column("passed")),
-        rows=tuple(
-            (str(each.partition), f"{each.next_offset:,}", _show(each.passed_ingest_time))
-            for each in partitions
-        ),
-    )
-
-
-def _tell_next(summary: StreamSummary, store: Path, letters: Path) -> str:
-    lines = [f"Store: {store}"]
-    if summary.dead_letters:
-        lines.append(f"Dead letters: {letters}")
-    if summary.rows_behind:
-        lines.append(f"{summary.rows_behind:,} rows are left: stream again with a later --until")
-    if summary.unfinished:
-        n = len(summary.unfinished)
-        lines.append(f"Ending in the middle of a line: {n} files; stream again when it is whole")
-    if not summary.events_read and not summary.rows_behind and not summary.unfinished:
-        lines.append("Nothing new: the store has all rows of this log")
-    return "\n".join(lines)
-
-
-def _list_counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
-
-
-def _show(time: datetime | None) -> str:
-    return "(nothing)" if time is None else time.isoformat(timespec="milliseconds")

@@ -1,0 +1,88 @@
+"""From what a user names to the store that a stream writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from features.errors import ConfigError
+from features.store.lmdb_environment import LmdbOptions
+from features.store.lmdb_store import LmdbFeatureReader
+from features.store.lmdb_writer import LmdbFeatureStore
+from features.store.port import FeatureReader, FeatureStore, ShardState
+
+
+class LedgerReader(FeatureReader, Protocol):
+    """A reader that sees both ledgers' progress."""
+
+    def read_seen_state(self, shard: int) -> ShardState:
+        """Return how far a shard of the seen ledger has come."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StorePlace:
+    """Where a store is: a folder, or the address of a Redis server.
+
+    Attributes:
+        name: As the user named it.
+    """
+
+    name: str
+
+    @property
+    def is_redis(self) -> bool:
+        """Return whether it is an address."""
+        return "://" in self.name
+
+    @property
+    def state_folder(self) -> Path:
+        """Return where a stream keeps its own files unless it is told: in the store's folder."""
+        return Path("hemostat-stream") if self.is_redis else Path(self.name)
+
+    def open_writer(self, map_size_bytes: int, retry_for_s: float) -> FeatureStore:
+        """Return the store, made if absent, to be written by this process.
+
+        Args:
+            map_size_bytes: Upper bound of a store on disk.
+            retry_for_s: For how long a Redis server is tried within one call.
+
+        Raises:
+            HemostatError: As the adapters say.
+        """
+        if not self.is_redis:
+            return LmdbFeatureStore.open_writer(
+                self.name, LmdbOptions(map_size_bytes=map_size_bytes)
+            )
+        _check_redis()
+        from features.store.redis_address import RedisOptions
+        from features.store.redis_writer import RedisFeatureStore
+
+        return RedisFeatureStore.open_writer(self.name, RedisOptions(retry_for_s=retry_for_s))
+
+    def open_reader(self) -> LedgerReader:
+        """Return the store, to be read.
+
+        Raises:
+            HemostatError: As the adapters say.
+        """
+        if not self.is_redis:
+            return LmdbFeatureReader.open_reader(self.name)
+        _check_redis()
+        from features.store.redis_store import RedisFeatureReader
+
+        return RedisFeatureReader.open_reader(self.name)
+
+
+def _check_redis() -> None:
+    try:
+        import redis  # noqa: F401 - only whether it is there
+    except ImportError as error:
+        raise ConfigError(
+            "a store in Redis needs another package",
+            field="--store",
+            value="redis",
+            expectation="the package redis",
+            fix="pip install 'hemostat[redis]'",
+        ) from error
