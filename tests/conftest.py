@@ -19,6 +19,11 @@ from typing import NoReturn
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.kafka_broker import kafka_broker
+from tests.redis_servers import redis_cluster_url, redis_server
+
+__all__ = ["kafka_broker", "redis_cluster_url", "redis_server"]  # Fixtures of all folders.
+
 # A busy machine is slow, not wrong: no example fails for its time.
 settings.register_profile("hemostat", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("hemostat")
