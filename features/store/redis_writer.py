@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
+from uuid import uuid4
 
 import msgspec
 import numpy as np
@@ -49,8 +50,8 @@ class RedisFeatureStore(RedisFeatureReader):
     """A `FeatureStore` in Redis or a Redis Cluster. Make it with `open_writer`.
 
     Several processes may write, each to its own shards; a second owner of a shard is
-    found out by its version. A commit whose answer is lost is sent again: if it stands
-    there already, to the byte, it was ours.
+    found out by its version. A commit whose answer is lost is sent again: the shard
+    keeps the id of its last commit, so it is known if that was this one.
     """
 
     def __init__(
@@ -129,10 +130,9 @@ class RedisFeatureStore(RedisFeatureReader):
         live = self._get_seen_generations([commit.shard for commit in commits])
         after: dict[int, set[int]] = {}
 
-        def pack(commit: SeenCommit) -> Question:
-            question, after[commit.shard] = _pack_seen(
-                self._keys[commit.shard], commit, live[commit.shard]
-            )
+        def pack(commit: SeenCommit, commit_id: bytes) -> Question:
+            keys = self._keys[commit.shard]
+            question, after[commit.shard] = _pack_seen(keys, commit, live[commit.shard], commit_id)
             return question
 
         versions = self._commit(commits, pack)
@@ -144,7 +144,7 @@ class RedisFeatureStore(RedisFeatureReader):
         """Write records, one script per shard; see the port."""
         check_records(commits)
 
-        def pack(commit: RecordCommit) -> Question:
+        def pack(commit: RecordCommit, commit_id: bytes) -> Question:
             keys = self._keys[commit.shard]
             values: list[bytes] = [b""] * (2 * len(commit.keys))
             values[::2], values[1::2] = split_keys(commit.keys), commit.packed.to_blobs()
@@ -153,7 +153,7 @@ class RedisFeatureStore(RedisFeatureReader):
                 COMMIT_RECORDS,
                 keys.slot,
                 [keys.records_state, keys.records],
-                [*_encode_head(version, commit.progress), *values],
+                [*_encode_head(version, commit.progress, commit_id), *values],
             )
 
         return self._commit(commits, pack)
@@ -164,7 +164,8 @@ class RedisFeatureStore(RedisFeatureReader):
         state = self.read_shard_state(shard)
         check_version(shard, expected_version, state.version)
         names = self._keys[shard]
-        head = _encode_head(expected_version, state)
+        commit_id = uuid4().bytes
+        head = _encode_head(expected_version, state, commit_id)
         question = _pack_script(
             DELETE_RECORDS,
             names.slot,
@@ -172,7 +173,7 @@ class RedisFeatureStore(RedisFeatureReader):
             [*head, *split_keys(keys)],
         )
         replies = self._links.ask([question, self._ask_current])
-        return self._settle([(shard, expected_version, state)], replies)[0]
+        return self._settle([(shard, expected_version)], replies, commit_id)[0]
 
     def add_erasure(self, customer_key: bytes, erased_us: int) -> None:
         """Enter a customer into the register of erasures; the latest time holds."""
@@ -182,21 +183,22 @@ class RedisFeatureStore(RedisFeatureReader):
             self._links.ask_one(name, b"HSET", name, customer_key, _number(erased_us))
 
     def _commit(
-        self, commits: Sequence[_AnyCommit], pack: Callable[[_AnyCommit], Question]
+        self, commits: Sequence[_AnyCommit], pack: Callable[[_AnyCommit, bytes], Question]
     ) -> list[int]:
-        questions: list[Question] = [pack(commit) for commit in commits]
+        commit_id = uuid4().bytes
+        questions: list[Question] = [pack(commit, commit_id) for commit in commits]
         replies: list[Reply] = self._links.ask([*questions, self._ask_current])
-        wanted = [(commit.shard, commit.expected_version, commit.progress) for commit in commits]
-        return self._settle(wanted, replies)
+        wanted = [(commit.shard, commit.expected_version) for commit in commits]
+        return self._settle(wanted, replies, commit_id)
 
     def _settle(
-        self, wanted: Iterable[tuple[int, int, ShardProgress]], replies: Sequence[Reply]
+        self, wanted: Iterable[tuple[int, int]], replies: Sequence[Reply], commit_id: bytes
     ) -> list[int]:
         """Return the new versions, or raise for the first shard that was refused."""
         versions = []
         *answers, current = replies
-        for (shard, expected, progress), answer in zip(wanted, answers, strict=True):
-            if answer != 1 and answer[1] != _encode_state(expected, progress):
+        for (shard, expected), answer in zip(wanted, answers, strict=True):
+            if answer != 1 and answer[1] != commit_id:
                 self._seen_generations = [None] * N_SHARDS
                 check_version(shard, expected, int(answer[0]))
             versions.append(expected + 1)
@@ -239,7 +241,9 @@ def check_memory_policy(links: RedisLinks) -> None:
             )
 
 
-def _pack_seen(keys: ShardKeys, commit: SeenCommit, live: set[int]) -> tuple[Question, set[int]]:
+def _pack_seen(
+    keys: ShardKeys, commit: SeenCommit, live: set[int], commit_id: bytes
+) -> tuple[Question, set[int]]:
     """Return the script of a seen commit, and the generations that it leaves."""
     generations = commit.ingest_us // SEEN_GENERATION_US
     written = np.unique(generations).tolist()
@@ -255,7 +259,7 @@ def _pack_seen(keys: ShardKeys, commit: SeenCommit, live: set[int]) -> tuple[Que
         pairs[1::2] = np.ascontiguousarray(commit.entries[mine]).view(_SEEN_VALUE).tolist()
         counts += [_number(generation), _number(len(pairs))]
         values += pairs
-    head = _encode_head(commit.expected_version, commit.progress)
+    head = _encode_head(commit.expected_version, commit.progress, commit_id)
     question = _pack_script(
         COMMIT_SEEN,
         keys.slot,
@@ -278,12 +282,11 @@ def _pack_script(
     return Question(slot, pack_words((b"EVAL", script, len(keys), *keys, *values)))
 
 
-def _encode_head(version: int, progress: ShardProgress) -> tuple[bytes, bytes, bytes]:
-    return _number(version), _number(version + 1), _encode_state(version, progress)
-
-
-def _encode_state(version: int, progress: ShardProgress) -> bytes:
-    return msgspec.msgpack.encode(ShardState.from_progress(version + 1, progress))
+def _encode_head(
+    version: int, progress: ShardProgress, commit_id: bytes
+) -> tuple[bytes, bytes, bytes, bytes]:
+    state = msgspec.msgpack.encode(ShardState.from_progress(version + 1, progress))
+    return _number(version), _number(version + 1), state, commit_id
 
 
 def _number(number: int) -> bytes:
