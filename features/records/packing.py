@@ -49,7 +49,10 @@ _CHUNK = 512  # Records packed at a time: bounds the scratch, which has room for
 _BIT_COUNT = np.array([byte.bit_count() for byte in range(256)], np.int64)
 _LOWEST_BIT = np.array([(byte & -byte).bit_length() - 1 for byte in range(256)], np.int64)
 _U0 = np.uint64(0)
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _BYTE = np.uint64(0xFF)
+# Of a number of bytes: the bits that they hold.
+_MASKS = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +160,7 @@ def _write_word(out: npt.NDArray[np.uint8], n: int, word: np.uint64) -> None:
 
 @inlined
 def _read_word(data: npt.NDArray[np.uint8], n: int, size: int) -> np.uint64:
-    """Return the little-endian number of `size` bytes (1 to 8) at `n`."""
+    """Return the little-endian number of `size` bytes (0 to 8) at `n`."""
     if n + SLACK <= data.shape[0]:
         at = np.uint64(n)
         word = (
@@ -170,7 +173,7 @@ def _read_word(data: npt.NDArray[np.uint8], n: int, size: int) -> np.uint64:
             | np.uint64(data[at + np.uint64(6)]) << np.uint64(48)
             | np.uint64(data[at + np.uint64(7)]) << np.uint64(56)
         )
-        return word & (np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - 8 * size))
+        return word & _MASKS[size]
     word = _U0
     for k in range(size):
         word |= np.uint64(data[n + k]) << np.uint64(8 * k)
@@ -232,20 +235,20 @@ def _pack_block(words: npt.NDArray[np.uint64], first: int, n_masks: int, out: An
             i = start + _LOWEST_BIT[mask]
             mask &= mask - 1
             word = words[i]
-            code = size = _measure(word)
             before = words[i - 1] if i > 0 else _U0
-            if before >= word:
-                size_less = _measure(before - word)
-                if size_less < size:
-                    code, size = size_less + (8 if size_less else 0), size_less
-                    word = before - word
+            less = before - word if before >= word else _ALL
+            size, size_less = _measure(word), _measure(less)
+            # Selections, no branches: what words are like cannot be predicted.
+            is_less = size_less < size
+            code = size_less + (8 if size_less > 0 else 0) if is_less else size
+            size = min(size, size_less)
             if shift == 0:
                 out[code_at] = code
             else:
                 out[code_at] |= np.uint8(code << 4)
             code_at += shift >> 2
             shift ^= 4
-            _write_word(out, n, word)
+            _write_word(out, n, less if is_less else word)
             n += size
     return n
 
@@ -321,12 +324,10 @@ def _unpack_block(
             size = code if code <= 8 else code - 8
             if i >= words.shape[0] or n + size > end:
                 return -1
-            word = _read_word(data, n, size) if size else _U0
-            if code == 0 or code > 8:
-                if i == 0:
-                    return -1
-                word = words[i - 1] - word
-            words[i] = word
+            word = _read_word(data, n, size)
+            is_less = code == 0 or code > 8
+            before = words[i - 1] if i > 0 else _U0
+            words[i] = before - word if is_less else word
             n += size
     return n
 
