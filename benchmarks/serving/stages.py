@@ -84,9 +84,13 @@ class StageBench:
     def convert(self, number: int) -> Case:
         """Validate and convert one request."""
         request = self.requests[number % len(self.requests)]
-        validate_request(request, {self.tenant}, self.clock.read_us())
+        now_us = self.clock.read_us()
+        validate_request(request, {self.tenant}, now_us)
         return to_case(
-            request, with_lines=self.model.has_line_heads, received_s=time.perf_counter()
+            request,
+            with_lines=self.model.has_line_heads,
+            received_s=time.perf_counter(),
+            now_us=now_us,
         )
 
     async def measure(self, repeats: int) -> dict[str, float]:

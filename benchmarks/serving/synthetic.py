@@ -18,10 +18,16 @@ import numpy as np
 import numpy.typing as npt
 
 from features.definitions import FEATURE_NAMES, N_FEATURES, SCHEMA_HASH
-from features.embedding import EMBEDDER
-from features.fold import fold_rows
+from features.embedding import DIM, EMBEDDER
+from features.entities import Entity
 from features.fold_rows import FOLD_ROW_DTYPE, FoldFlag, FoldKind
-from features.keys import N_SHARDS, compute_entity_key, compute_event_key, compute_shard
+from features.keys import (
+    N_SHARDS,
+    compute_entity_key,
+    compute_event_key,
+    compute_member,
+    compute_shard,
+)
 from features.model_bundle import (
     MANIFEST_FILE,
     MODEL_FILE,
@@ -36,9 +42,10 @@ from features.model_bundle import (
     encode_manifest,
     encode_trees,
 )
-from features.record import encode_records, new_records
-from features.store.lmdb_store import LmdbFeatureStore
-from features.store.port import SeenEvents, ShardProgress
+from features.records.packing import PackedRecords
+from features.refold import refold
+from features.store.lmdb_writer import LmdbFeatureStore
+from features.store.port import RecordCommit, ShardProgress
 from training.onnx_export import build_model, open_session, run_model
 
 _N_GOLDEN = 32
@@ -185,12 +192,15 @@ def make_history(
     rows["event_key"] = [compute_event_key(tenant, name) for name in names]
     rows["event_time_us"] = end_us - _DAY_US * np.arange(len(rows), 0, -1)
     rows["ingest_time_us"] = rows["event_time_us"]
+    rows["member"] = compute_member(compute_entity_key(tenant, Entity.CUSTOMER, customer))
+    rows["embedding"] = -1
+    rows["entity"] = Entity.CUSTOMER
     rows["channel"] = 1
     rows["kind"] = [FoldKind.ORDER_PLACED] * n_orders + [FoldKind.RETURN_REQUESTED] * n_returns
     rows["value_minor"] = 10_000
     rows["line_count"][:n_orders] = 1
     returns = rows[n_orders:]
-    returns["hold_s"] = 10 * 86_400
+    returns["amount"] = 10 * 86_400
     returns["flags"] = FoldFlag.HAS_HOLD
     return rows
 
@@ -205,15 +215,22 @@ def write_store(
         histories: Tenant and customer id to fold rows.
         applied_us: Freshness, microseconds UTC.
     """
-    records = new_records(len(histories))
-    for place, rows in enumerate(histories.values()):
-        fold_rows(records[place : place + 1], np.zeros(len(rows), np.int64), rows)
-    keys = [compute_entity_key(tenant, "customer", customer) for tenant, customer in histories]
-    by_shard: list[list[tuple[bytes, bytes]]] = [[] for _ in range(N_SHARDS)]
-    for key, blob in zip(keys, encode_records(records), strict=True):
-        by_shard[compute_shard(key)].append((key, blob))
+    counts = [len(rows) for rows in histories.values()]
+    packed = refold(
+        PackedRecords.from_blobs([None] * len(histories)),
+        np.full(len(histories), Entity.CUSTOMER, np.uint8),
+        np.concatenate(list(histories.values())),
+        np.repeat(np.arange(len(histories)), counts),
+        np.zeros((0, DIM), np.int8),
+    )
+    names = [compute_entity_key(tenant, Entity.CUSTOMER, name) for tenant, name in histories]
+    progress = ShardProgress(applied_ingest_us=applied_us)
+    commits = []
+    for shard in range(N_SHARDS):
+        own = sorted((key, n) for n, key in enumerate(names) if compute_shard(key) == shard)
+        keys = np.frombuffer(b"".join(key for key, _ in own), np.uint8).reshape(-1, 16)
+        records = packed.take(np.array([n for _, n in own], np.int64))
+        commits.append(RecordCommit(shard, 0, keys, records, progress))
     store = LmdbFeatureStore.open_writer(path)
-    for shard, items in enumerate(by_shard):
-        progress = ShardProgress(applied_ingest_us=applied_us)
-        store.commit(shard, 0, sorted(items), SeenEvents.empty(), progress)
+    store.commit_records(commits)
     store.close()

@@ -1,9 +1,10 @@
-"""`hemostat features`: one customer's vector as of a time, and what it means."""
+"""`hemostat features`: one customer's features as of a time, and what they mean."""
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -53,14 +54,15 @@ class CustomerFeatures(msgspec.Struct, frozen=True):
     """A customer's features as of a time.
 
     Attributes:
-        source: `log` (refolded) or `store` (the live record).
+        source: `log` (refolded) or `store` (the live records).
         at: The time of the vector.
-        event_count: Events of the customer known by then.
+        event_count: Orders, cancellations, returns and labels of the customer known by
+            then, and what became of them; browsing and service are not counted.
         record_age_s: Time since the customer's latest event, seconds.
         shard_lag_s: Time since the latest event that the customer's shard has
-            applied, seconds; only of the live record.
+            applied, seconds; only of the live records.
         rfm_score: 0 to 100, by the policy's fixed table.
-        tier: `high` or `ordinary`, by that score.
+        tier: `high`, `ordinary`, or `new` without a history, by that score.
         policy_version: Whose table it is.
         schema_hash: Which features these are.
         features: In the table's order; those that need a case are left out.
@@ -87,7 +89,7 @@ def show_features(
     ] = "",
     log: Annotated[Path | None, typer.Option(help="The event log; needed for a past time.")] = None,
     store: Annotated[
-        Path | None, typer.Option(help="The live store; answers only for now.")
+        str | None, typer.Option(help="The live store, a folder or redis://...; only for now.")
     ] = None,
     policy: Annotated[
         Path | None, typer.Option(help="Policy with the RFM table; default: the shipped one.")
@@ -105,9 +107,9 @@ def show_features(
     at_us = parse_time(at, "--at") if at else now_us
     shard_lag_s = None
     if log is not None:
-        record = _read_from_log(log, tenant, customer, at_us)
+        records = _read_from_log(log, tenant, customer, at_us)
     elif store is not None and not at:
-        record, shard_lag_s = _read_from_store(store, tenant, customer, now_us)
+        records, shard_lag_s = _read_from_store(store, tenant, customer, now_us)
     else:
         raise ConfigError(
             "no source that can answer for this time",
@@ -116,7 +118,7 @@ def show_features(
             expectation="the event log for a past time; the store or the log for now",
             fix=f"add --log LOG{'' if at else ' or --store STORE'}",
         )
-    if record["event_count"][0] == 0:
+    if not any(records):
         raise UnknownCustomerError(
             "no event of this customer is known by that time",
             field="CUSTOMER",
@@ -124,19 +126,23 @@ def show_features(
             expectation=f"a customer of tenant {tenant!r} with an event by the time asked for",
             fix="check --tenant and the id, or ask for a later --at",
         )
-    vector = _compute_vector(record, at_us)
+    history, activity = _unpack(records)
+    vector = _compute_vector(records, at_us)
     rfm_score, tier, policy_version = _compute_tier(vector, policy)
     shown = CustomerFeatures(
         source="store" if log is None else "log",
         at=datetime.fromtimestamp(at_us / 1e6, UTC),
-        event_count=int(record["event_count"][0]),
-        record_age_s=max(0, at_us - int(record["last_event_us"][0])) / 1e6,
+        event_count=int(history["event_count"]),
+        record_age_s=max(
+            0, at_us - max(int(history["last_event_us"]), int(activity["last_event_us"]))
+        )
+        / 1e6,
         shard_lag_s=shard_lag_s,
         rfm_score=rfm_score,
         tier=tier,
         policy_version=policy_version,
         schema_hash=_schema_hash(),
-        features=_describe_values(record, vector, at_us, lang),
+        features=_describe_values(history, vector, at_us, lang),
     )
     output.show(shown, [_draw(shown)], text=_describe_freshness(shown))
 
@@ -147,8 +153,8 @@ def _schema_hash() -> str:
     return SCHEMA_HASH
 
 
-def _read_from_log(path: Path, tenant: str, customer: str, at_us: int) -> Any:
-    from features.log.customer import read_record_at
+def _read_from_log(path: Path, tenant: str, customer: str, at_us: int) -> Sequence[bytes | None]:
+    from features.log.customer import read_records_at
     from features.log.reader import EventLog
 
     log = EventLog(path)
@@ -160,49 +166,76 @@ def _read_from_log(path: Path, tenant: str, customer: str, at_us: int) -> Any:
             expectation=f"one of {', '.join(log.manifest.tenants)}",
             fix="name one of them",
         )
-    return read_record_at(log, tenant, customer, at_us)
+    return read_records_at(log, tenant, customer, at_us)
 
 
-def _read_from_store(path: Path, tenant: str, customer: str, now_us: int) -> tuple[Any, float]:
+def _read_from_store(
+    place: str, tenant: str, customer: str, now_us: int
+) -> tuple[Sequence[bytes | None], float]:
     from features.keys import compute_entity_key, compute_shard
-    from features.record import decode_records
-    from features.store.lmdb_store import LmdbFeatureStore
+    from features.log.customer import CUSTOMER_ENTITIES
+    from features.store.opening import open_store
 
-    key = compute_entity_key(tenant, "customer", customer)
-    store = LmdbFeatureStore.open_reader(path)
+    keys = [compute_entity_key(tenant, entity, customer) for entity in CUSTOMER_ENTITIES]
+    store = open_store(place, "read")
     try:
-        applied_us = store.read_shard_state(compute_shard(key)).applied_ingest_us
-        return decode_records(store.read_records([key])), (now_us - applied_us) / 1e6
+        applied_us = store.read_shard_state(compute_shard(keys[0])).applied_ingest_us
+        return store.read_records(keys), (now_us - applied_us) / 1e6
     finally:
         store.close()
 
 
-def _compute_vector(record: Any, at_us: int) -> Any:
+def _unpack(records: Sequence[bytes | None]) -> tuple[Any, Any]:
+    """Return history and activity; empty ones where there is none."""
+    from features.entities import Layout
+    from features.records.activity import ACTIVITY_DTYPE
+    from features.records.history import HISTORY_DTYPE
+    from features.records.packing import PackedRecords, unpack_records
+
+    history, activity = (PackedRecords.from_blobs([blob]) for blob in records)
+    return (
+        unpack_records(Layout.HISTORY, history, HISTORY_DTYPE)[0],
+        unpack_records(Layout.ACTIVITY, activity, ACTIVITY_DTYPE)[0],
+    )
+
+
+def _compute_vector(records: Sequence[bytes | None], at_us: int) -> Any:
     """Return the vector of a case that says nothing, shape `(N_FEATURES,)`."""
     import numpy as np
 
+    from features.entities import N_ENTITIES
+    from features.log.customer import CUSTOMER_ENTITIES
+    from features.records.packing import PackedRecords
     from features.request_rows import REQUEST_ROW_DTYPE, Call
-    from features.vector import STATE_KNOWN, compute_vectors
+    from features.vector import STATE_OK, compute_vectors
 
     request = np.zeros(1, REQUEST_ROW_DTYPE)
     request["time_us"], request["call"] = at_us, Call.RETURN
-    states = np.full(1, STATE_KNOWN, np.int8)
-    return compute_vectors(record, np.zeros(1, np.int64), states, request)[0]
+    blobs: list[bytes | None] = [None] * N_ENTITIES
+    is_named = np.zeros((1, N_ENTITIES), np.bool_)
+    for entity, blob in zip(CUSTOMER_ENTITIES, records, strict=True):
+        blobs[entity], is_named[0, entity] = blob, True
+    states = np.full(1, STATE_OK, np.int8)
+    return compute_vectors(PackedRecords.from_blobs(blobs), is_named, states, request)[0]
 
 
 def _compute_tier(vector: Any, path: Path | None) -> tuple[float | None, str, str]:
     """Return the RFM score, the tier and the version of the policy that says so."""
+    from features.definitions import FEATURE_NAMES
+    from features.vector import STATE_KNOWN
     from hemostat.v1 import scoring_pb2
     from scoring.budget import compute_tier
     from scoring.policy import DEFAULT_POLICY, load_policy
 
     policy = load_policy(path or DEFAULT_POLICY)
-    tier = compute_tier(scoring_pb2.CUSTOMER_STATE_KNOWN, vector, policy)
+    is_known = vector[FEATURE_NAMES.index("customer_state")] == STATE_KNOWN
+    state = scoring_pb2.CUSTOMER_STATE_KNOWN if is_known else scoring_pb2.CUSTOMER_STATE_NEW
+    tier = compute_tier(state, vector, policy)
     return tier.rfm_score, tier.name, policy.version
 
 
 def _describe_values(
-    record: Any, vector: Any, at_us: int, lang: Language
+    history: Any, vector: Any, at_us: int, lang: Language
 ) -> tuple[FeatureValue, ...]:
     """Return the features that stand without a case."""
     from features.definitions import FEATURES
@@ -211,7 +244,7 @@ def _describe_values(
         FeatureValue(
             name=feature.name,
             value=None if math.isnan(value) else float(value),
-            age_s=_compute_age(record, feature.events, at_us),
+            age_s=_compute_age(history, feature.events, at_us),
             unit=feature.unit,
             window=feature.window.name if feature.window else "",
             hop_s=feature.window.hop_us // 1_000_000 if feature.window else None,
@@ -220,7 +253,7 @@ def _describe_values(
             description=feature.description if lang is Language.EN else feature.description_zh,
         )
         for feature, value in zip(FEATURES, vector, strict=True)
-        if not _needs_case(feature)
+        if _stands_alone(feature)
     )
 
 
@@ -231,14 +264,15 @@ _NEWEST_FIELDS = {
 }
 
 
-def _compute_age(record: Any, events: tuple[str, ...], at_us: int) -> float | None:
+def _compute_age(history: Any, events: tuple[str, ...], at_us: int) -> float | None:
     fields = [_NEWEST_FIELDS[event] for event in events if event in _NEWEST_FIELDS]
-    newest_us = max((int(record[field][0, 0]) for field in fields), default=0)
+    newest_us = max((int(history[field][0]) for field in fields), default=0)
     return max(0, at_us - newest_us) / 1e6 if newest_us else None
 
 
-def _needs_case(feature: FeatureDefinition) -> bool:
-    return feature.name.startswith("request_")
+def _stands_alone(feature: FeatureDefinition) -> bool:
+    """Return whether a feature is the customer's own and needs no case."""
+    return feature.entity in {"customer", "activity"} and not feature.name.startswith("request_")
 
 
 def _draw(shown: CustomerFeatures) -> Table:
@@ -276,5 +310,6 @@ def _describe_freshness(shown: CustomerFeatures) -> str:
     age = f"latest event {shown.record_age_s / 86_400:.1f} days before"
     if shown.shard_lag_s is not None:
         age += f"; store applied up to {shown.shard_lag_s:,.1f} s ago"
-    rfm = f"RFM score {shown.rfm_score:.0f}: tier {shown.tier} (policy {shown.policy_version})"
+    score = "none" if shown.rfm_score is None else f"{shown.rfm_score:.0f}"
+    rfm = f"RFM score {score}: tier {shown.tier} (policy {shown.policy_version})"
     return f"{shown.event_count} events known; {age}; schema {shown.schema_hash}\n{rfm}"

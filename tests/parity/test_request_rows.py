@@ -12,6 +12,8 @@ from google.protobuf import json_format
 
 from benchmarks.serving.requests import iterate_events, to_request
 from benchmarks.twin.random_log import RandomLog
+from features.entities import N_ENTITIES
+from features.log.arrow_cells import from_arrow
 from features.log.columns import CASE_KINDS, to_line_rows, to_request_rows
 from features.log.reader import EventLog
 from features.log.validation import validate_batch
@@ -24,28 +26,30 @@ from training.simulation import SimulationConfig, simulate
 
 
 def _compare(batch: pa.RecordBatch, *, is_checked: bool) -> int:
-    """Compare the rows of every accepted case of a batch; return how many there were."""
+    """Compare rows and names of every accepted case of a batch; return how many there were."""
     valid = validate_batch(batch, 0).valid
-    cases, lines = to_request_rows(valid), to_line_rows(valid)
-    expected = {
-        int(index): [row.tobytes()]
-        for index, row in zip(cases.source_index, cases.rows, strict=True)
-    }
-    for index, row in zip(lines.source_index, lines.rows, strict=True):
-        expected[int(index)].append(row.tobytes())
-    keys = {
-        int(i): bytes(key) for i, key in zip(cases.source_index, cases.entity_keys, strict=True)
-    }
+    cells = from_arrow(valid)
+    expected: dict[int, list[tuple[bytes, list[bytes | None]]]] = {}
+    for found in (to_request_rows(cells), to_line_rows(cells)):
+        for index, row, keys, is_named in zip(
+            found.event_index, found.rows, found.entity_keys, found.is_named, strict=True
+        ):
+            named = [
+                bytes(key) if is_there else None
+                for key, is_there in zip(keys, is_named, strict=True)
+            ]
+            expected.setdefault(int(index), []).append((row.tobytes(), named))
     events = list(iterate_events(valid))
     for index, rows in expected.items():
         event = events[index]
         request, now_us = to_request(event), to_us(event.event_time)
         if is_checked:
             validate_request(request, {event.tenant}, now_us)
-        case = to_case(request, with_lines=True, received_s=0.0)
-        found, _ = unpack_cases([case], now_us)
-        assert [row.tobytes() for row in found] == rows, json_format.MessageToDict(event)
-        assert case.customer_key == (keys[index] if event.customer_id else None)
+        case = to_case(request, with_lines=True, received_s=0.0, now_us=now_us)
+        row_bytes = [row.tobytes() for row in unpack_cases([case], now_us)[0]]
+        keys = case.entity_keys
+        names = [list(keys[n : n + N_ENTITIES]) for n in range(0, len(keys), N_ENTITIES)]
+        assert list(zip(row_bytes, names, strict=True)) == rows, json_format.MessageToDict(event)
     return len(expected)
 
 

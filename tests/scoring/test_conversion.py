@@ -14,11 +14,12 @@ from scoring.conversion import to_case
 from scoring.row_packing import unpack_rows
 
 RequestOf = Callable[..., pb.ScoreRequest]
+NOW_US = 1_772_366_400_000_000
 LINE = {"line_id": "1", "quantity": 2, "unit_price_minor": 4000, "unit_cost_minor": 1500}
 
 
 def _convert(request: pb.ScoreRequest, *, with_lines: bool = False) -> Case:
-    return to_case(request, with_lines=with_lines, received_s=0.0)
+    return to_case(request, with_lines=with_lines, received_s=0.0, now_us=NOW_US)
 
 
 def test_a_text_and_its_embedding_make_the_same_row(request_of: RequestOf) -> None:

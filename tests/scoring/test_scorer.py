@@ -23,11 +23,13 @@ from benchmarks.serving.world import (
     SHOP,
     World,
 )
+from features.entities import Entity
 from features.errors import HemostatError, RequestConflictError
 from features.keys import compute_entity_key, compute_shard
+from features.records.packing import PackedRecords
 from features.store.lmdb_store import LmdbFeatureReader
 from features.store.memory_store import MemoryFeatureStore
-from features.store.port import FeatureReader, SeenEvents, ShardProgress
+from features.store.port import FeatureReader, RecordCommit, ShardProgress
 from hemostat.v1 import scoring_pb2 as pb
 from scoring.clock import Clock
 from scoring.conversion import to_case
@@ -73,6 +75,7 @@ class Bench:
                 with_lines=request.tenant in self.models
                 and self.models[request.tenant].has_line_heads,
                 received_s=0.0,
+                now_us=self.now_us,
             )
             for request in requests
         ]
@@ -203,15 +206,19 @@ def test_one_damaged_record_does_not_blind_the_cases_beside_it(
     bench: Bench, request_of: RequestOf
 ) -> None:
     store = MemoryFeatureStore()
-    key = compute_entity_key(SHOP, "customer", "damaged")
+    key = compute_entity_key(SHOP, Entity.CUSTOMER, "damaged")
+    keys = np.frombuffer(key, np.uint8).reshape(1, 16)
+    packed = PackedRecords.from_blobs([b"x" * 64])
     progress = ShardProgress(applied_ingest_us=bench.now_us)
-    store.commit(compute_shard(key), 0, [(key, b"x" * 64)], SeenEvents.empty(), progress)
+    store.commit_records([RecordCommit(compute_shard(key), 0, keys, packed, progress)])
     bench.store = store
     damaged, new = bench.score_all(request_of(customer_id="damaged"), request_of(customer_id="n"))
     assert isinstance(damaged, pb.ScoreResponse)
     assert isinstance(new, pb.ScoreResponse)
     assert damaged.freshness.customer_state == pb.CUSTOMER_STATE_UNAVAILABLE
+    assert list(damaged.degradations) == [pb.DEGRADATION_STORE_UNAVAILABLE]
     assert new.freshness.customer_state == pb.CUSTOMER_STATE_NEW
+    assert not new.degradations
 
 
 def test_a_stream_that_is_behind_is_told(bench: Bench, request_of: RequestOf) -> None:
