@@ -38,7 +38,7 @@ def _open(path: Path, **options: int) -> EmbeddedAppender:
 def _read_ids(path: Path, partition: int, start: int = 0, at_once: int = 3) -> list[str]:
     with EmbeddedLog(path) as log:
         cursor = log.follow(partition, start)
-        ids = []
+        ids: list[str] = []
         while (batch := cursor.read(at_once)) is not None:
             assert batch.first_offset == start + len(ids)
             ids += [event_pb2.Event.FromString(m).event_id for m in batch.to_messages()]
