@@ -126,6 +126,24 @@ def read_generations(place: Place) -> StoreGenerations:
     return StoreGenerations(int(name or 0), tuple(numbers))
 
 
+def read_identity(place: Place) -> str:
+    """Return what differs once another store or generation stands at a place; empty: none.
+
+    Raises:
+        StoreUnavailableError: The server does not answer, so nobody knows.
+    """
+    if is_redis_url(str(place)):
+        current = read_generations(place).current
+        return str(current) if current else ""
+    with explained(Path(place)):
+        folder = generations.find_generation(Path(place), None)
+        try:
+            status = (folder / "data.mdb").stat() if folder else None
+        except FileNotFoundError:
+            status = None
+    return f"{folder} {status.st_dev} {status.st_ino}" if status else ""
+
+
 def begin_generation(place: Place) -> int:
     """Make an empty generation beside the others and return its number.
 
