@@ -1,0 +1,150 @@
+"""History in bulk: the vectors that serving would have seen, from the event log.
+
+Each entity's events are folded in the order in which the log took them in, and
+each request gets its vector when all events with `ingest_time <= T` are folded
+and no later one: the same compiled folds and facts as live, one entity at a time.
+Entities, and ranges of their keys, are independent, so threads share the work;
+each writes its own columns, and what comes out does not depend on their number.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from features.bulk.grouping import Part, group_part, make_parts
+from features.bulk.tellings import find_repeats
+from features.bulk.walks import (
+    walk_activities,
+    walk_histories,
+    walk_identities,
+    walk_tallies,
+    write_known_columns,
+)
+from features.definitions import N_FEATURES
+from features.embedding import DIM
+from features.entities import LAYOUTS, Layout
+from features.keys import ENTITY_KEY_SIZE
+from features.plan import N_FACTS, SUMS_SHAPE
+from features.records.layouts import RECORD_DTYPES
+
+_CHUNK = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """All that the walks share: nothing of it but `out` is written."""
+
+    rows: npt.NDArray[Any]
+    row_keys: npt.NDArray[np.uint8]
+    embeddings: npt.NDArray[np.int8]
+    requests: npt.NDArray[Any]
+    request_keys: npt.NDArray[np.uint8]
+    by_time: npt.NDArray[np.int64]
+    out: npt.NDArray[np.float32]
+
+
+def _own(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the array as the kernels want it; a copy only if it is not so already."""
+    return np.require(array, requirements=["C", "W"])
+
+
+def _walk_part(history: _History, part: Part) -> None:
+    """Write the columns of a part's entity for the requests in it."""
+    groups = group_part(part, history.row_keys, history.by_time, history.request_keys)
+    layout = LAYOUTS[part.entity]
+    scratch = np.zeros(2, RECORD_DTYPES[layout])
+    sums, facts = np.zeros(SUMS_SHAPE, np.int64), np.full(N_FACTS, np.nan)
+    given = (
+        history.rows,
+        groups.row_starts,
+        groups.row_order,
+        history.requests,
+        groups.ask_starts,
+        groups.ask_order,
+        sums,
+        facts,
+        history.out,
+    )
+    if layout is Layout.HISTORY:
+        walk_histories(scratch, history.embeddings, np.zeros(DIM), *given)
+    elif layout is Layout.ACTIVITY:
+        walk_activities(scratch, *given)
+    elif layout is Layout.TALLY:
+        walk_tallies(scratch, part.entity, *given)
+    else:
+        walk_identities(scratch, part.entity, *given)
+
+
+def compute_vectors_at(
+    rows: npt.NDArray[Any],
+    row_keys: npt.NDArray[np.uint8],
+    embeddings: npt.NDArray[np.int8],
+    requests: npt.NDArray[Any],
+    request_keys: npt.NDArray[np.uint8],
+    is_named: npt.NDArray[np.bool_],
+    n_threads: int | None = None,
+) -> npt.NDArray[np.float32]:
+    """Return each request's vector as of its own time.
+
+    Args:
+        rows: Shape `(n,)` of `FOLD_ROW_DTYPE`, accepted events in log order (which
+            decides between tellings of one event), the rows of one event together;
+            repeats are dropped.
+        row_keys: Shape `(n, 16)`: the key of each row's entity.
+        embeddings: Shape `(k, DIM)`: what the rows' `embedding` points into.
+        requests: Shape `(q,)` of `REQUEST_ROW_DTYPE`, in any order.
+        request_keys: Shape `(q, N_ENTITIES, 16)`; ignored where not named.
+        is_named: Shape `(q, N_ENTITIES)`: which entities a request names.
+        n_threads: Threads that share the work; default: one per processor.
+
+    Returns:
+        Shape `(q, N_FEATURES)`, float32, in the order of `requests`.
+    """
+    rows, row_keys = _sort_by_ingest(rows, row_keys)
+    requests, is_named = _own(requests), _own(is_named)
+    history = _History(
+        rows=rows,
+        row_keys=row_keys,
+        embeddings=_own(embeddings),
+        requests=requests,
+        request_keys=_own(request_keys).reshape(-1, ENTITY_KEY_SIZE),
+        by_time=np.argsort(requests["time_us"], kind="stable"),
+        out=np.empty((len(requests), N_FEATURES), np.float32),
+    )
+    parts = make_parts(
+        rows, find_repeats(rows), row_keys, history.by_time, history.request_keys, is_named
+    )
+
+    def write_chunk(first: int) -> None:
+        end = min(first + _CHUNK, len(requests))
+        facts = np.full(N_FACTS, np.nan)
+        write_known_columns(requests, is_named, first, end, facts, history.out)
+
+    with ThreadPoolExecutor(n_threads or os.cpu_count() or 1) as threads:
+        _await(threads.map(write_chunk, range(0, len(requests), _CHUNK)))
+        _await(threads.map(lambda part: _walk_part(history, part), parts))
+    return history.out
+
+
+def _sort_by_ingest(
+    rows: npt.NDArray[Any], row_keys: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
+    """Return the rows by ingest time, ties in the order given; as they are if they stand so."""
+    ingest_us = rows["ingest_time_us"]
+    if (ingest_us[1:] >= ingest_us[:-1]).all():
+        return _own(rows), _own(row_keys)
+    order = np.argsort(ingest_us, kind="stable")
+    return rows[order], row_keys[order]
+
+
+def _await(results: Iterable[None]) -> None:
+    """Wait for all; raise what any of them raised."""
+    for _ in results:
+        pass
