@@ -1,7 +1,8 @@
 """The laws of fold and vector, over every row of the definitions table.
 
-Each law compares whole vectors, so a feature added to the table is under all laws
-at once; `test_every_feature_is_put_to_the_test` guards against vacuous ones.
+Each law compares whole vectors of all entities, so a feature added to the table is
+under all laws at once; `test_every_feature_is_put_to_the_test` guards against vacuous
+ones.
 """
 
 from __future__ import annotations
@@ -9,185 +10,78 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from features.bulk import compute_vectors_at
 from features.definition import FeatureDefinition
 from features.definitions import FEATURE_NAMES, FEATURES
-from features.embedding import embed_text
-from features.fold import fold_rows
-from features.fold_rows import FOLD_ROW_DTYPE, FoldFlag, FoldKind
-from features.keys import compute_event_key
-from features.record import (
-    MAX_ENCODED_SIZE,
-    N_CANCEL_REQUESTS,
-    N_ORDERS,
-    N_RETURNS,
-    decode_records,
-    encode_record,
-    new_records,
+from features.entities import LAYOUTS, N_ENTITIES, Entity, Layout
+from features.fold_rows import FOLD_ROW_DTYPE, FoldKind
+from features.records.history import N_CANCEL_REQUESTS, N_ORDERS, N_RETURNS
+from features.records.layouts import MAX_SIZE
+from features.records.packing import PackedRecords
+from features.refold import refold
+from features.request_rows import Call
+from features.vector import STATE_OK, STATE_UNAVAILABLE, compute_vectors
+from tests.features.case_rows import (
+    EMBEDDINGS,
+    NOBODY,
+    ask,
+    ask_after,
+    draw_case,
+    draw_history,
+    draw_requests,
+    find_differing,
+    store,
 )
-from features.request_rows import REQUEST_ROW_DTYPE, Call, RequestFlag
-from features.vector import (
-    STATE_GUEST,
-    STATE_KNOWN,
-    STATE_NEW,
-    STATE_UNAVAILABLE,
-    compute_vectors,
-)
+from tests.features.layout_rows import DAY_US, START_US
 
-DAY_US = 86_400_000_000
-START_US = 18_998 * DAY_US  # A Thursday: an edge of both grids.
-SPAN_DAYS = 420
-EMBEDDINGS = [embed_text(text) for text in ("too small", "size is too small", "尺码偏小", "太贵")]
-LAWS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-Array = npt.NDArray[Any]
-
-
-class Fact(NamedTuple):
-    kind: int
-    quarter_day: int
-    off_us: int
-    lag_us: int
-    value: int
-    hold_s: int
-    flags: int
-    code: int
-    text: int
-
-
-TIMES = (st.integers(0, SPAN_DAYS * 4), st.sampled_from([0, 0, -1, 1]))
-FACT = st.builds(
-    Fact,
-    st.sampled_from([1, 1, 2, 3, 4, 5, 5, 5, 6]),
-    *TIMES,
-    st.sampled_from([0, 0, 1, 3_600_000_000, 20 * DAY_US, -300_000_000]),
-    st.sampled_from([0, 1, 1_999, 250_000]),
-    st.sampled_from([0, 1, 86_400, 2_000_000]),
-    st.integers(0, 1023),
-    st.integers(0, 3),
-    st.integers(0, 4),
-)
-FACTS = st.lists(FACT, min_size=1, max_size=40)
-ASKED = st.tuples(FACT, *TIMES, st.sampled_from(list(Call)))
-
-
-def build_rows(facts: Sequence[Fact], first_key: int = 0) -> Array:
-    """Return fold rows; the n-th is event `first_key + n`."""
-    rows = np.zeros(len(facts), FOLD_ROW_DTYPE)
-    for n, (row, fact) in enumerate(zip(rows, facts, strict=True)):
-        row["kind"] = fact.kind
-        row["event_time_us"] = START_US + fact.quarter_day * DAY_US // 4 + fact.off_us
-        row["ingest_time_us"] = row["event_time_us"] + fact.lag_us
-        row["event_key"] = compute_event_key("demo", f"e{first_key + n}")
-        row["value_minor"] = fact.value
-        row["line_count"] = 1 + fact.value % 3
-        row["channel"] = 1 + fact.code
-        row["reason_code"] = fact.code
-        row["flags"] = fact.flags & ~FoldFlag.HAS_EMBEDDING
-        row["hold_s"] = fact.hold_s if fact.flags & FoldFlag.HAS_HOLD else 0
-        if fact.text:
-            row["flags"] |= FoldFlag.HAS_EMBEDDING
-            row["embedding"] = EMBEDDINGS[fact.text - 1]
-    return rows
-
-
-def build_requests(asked: Sequence[tuple[Fact, int, int, Call]]) -> Array:
-    """Return request rows without a case event of their own."""
-    requests = np.zeros(len(asked), REQUEST_ROW_DTYPE)
-    for request, (fact, quarter_day, off_us, call) in zip(requests, asked, strict=True):
-        request["time_us"] = START_US + quarter_day * DAY_US // 4 + off_us
-        request["call"] = call
-        request["order_time_us"] = request["time_us"] - fact.hold_s * 1_000_000
-        request["delivery_time_us"] = START_US if fact.code else 0
-        request["promised_delivery_us"] = request["time_us"] + fact.lag_us
-        request["value_minor"] = fact.value
-        request["order_value_minor"] = fact.value * fact.text
-        request["unit_price_minor"], request["quantity"] = fact.value, 1 + fact.code
-        request["discount_minor"] = request["gift_card_minor"] = fact.value // 2
-        request["delay_s"] = fact.hold_s
-        request["line_count"], request["multi_variant_line_count"] = 4 + fact.text, fact.code
-        request["return_window_days"] = fact.code * 10
-        request["channel"], request["order_channel"] = 1 + fact.code, fact.text
-        request["reason_code"] = request["tender"] = request["stage"] = fact.code
-        request["flags"] = fact.flags & 255 & ~RequestFlag.HAS_EMBEDDING
-        if fact.text:
-            request["flags"] |= RequestFlag.HAS_EMBEDDING
-            request["embedding"] = EMBEDDINGS[fact.text - 1]
-    return requests
-
-
-def fold(rows: Array, record: Array | None = None) -> Array:
-    record = (new_records(1) if record is None else record).copy()
-    fold_rows(record, np.zeros(len(rows), np.int64), np.ascontiguousarray(rows))
-    return record
-
-
-def ask(record: Array, requests: Array, state: int = STATE_KNOWN) -> Array:
-    """Return the vectors of one customer."""
-    place, states = np.zeros(len(requests), np.int64), np.full(len(requests), state, np.int8)
-    return compute_vectors(record, place, states, np.ascontiguousarray(requests))
-
-
-def ask_history(rows: Array, requests: Array) -> Array:
-    """Return the vectors of one customer as of each request's time, by the bulk path."""
-    keys = np.ones((max(len(rows), len(requests)), 16), np.uint8)
-    nobody = np.zeros(len(requests), np.bool_)
-    return compute_vectors_at(rows, keys[: len(rows)], requests, keys[: len(requests)], nobody)
-
-
-def find_differing(a: Array, b: Array) -> list[str]:
-    """Return the features in which some bit differs."""
-    is_equal = (a.view(np.uint32) == b.view(np.uint32)).all(axis=0)
-    return [name for name, equal in zip(FEATURE_NAMES, is_equal, strict=True) if not equal]
-
-
-def draw_sample(seed: int, n_events: int, n_requests: int) -> tuple[Array, Array]:
-    """Return many rows and requests without hypothesis, the same for a seed everywhere."""
-    rng = np.random.default_rng(seed)
-
-    bounds = ((1, 7), (0, SPAN_DAYS * 4), (-1, 2), (0, 2), (0, 3), (0, 3_000_000), (0, 1024),
-              (0, 4), (0, 5))  # fmt: skip
-
-    def draw_fact() -> Fact:
-        fact = Fact(*(int(rng.integers(low, high)) for low, high in bounds))
-        return fact._replace(lag_us=fact.lag_us * DAY_US, value=fact.value * 999)
-
-    asked = [
-        (draw_fact(), int(rng.integers(0, SPAN_DAYS * 5)), 0, Call(int(rng.integers(1, 5))))
-        for _ in range(n_requests)
-    ]
-    return build_rows([draw_fact() for _ in range(n_events)]), build_requests(asked)
+LAWS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SEEDS = st.integers(0, 2**32)
+ALL = np.ones(N_ENTITIES, np.bool_)
 
 
 @LAWS
-@given(FACTS, st.randoms(use_true_random=False))
-def test_any_order_of_events_gives_equal_bytes(facts: list[Fact], random: Any) -> None:
-    rows = build_rows(facts)
-    order = list(range(len(rows)))
-    random.shuffle(order)
-    assert encode_record(fold(rows[order])) == encode_record(fold(rows))
+@given(SEEDS, st.integers(1, 40))
+def test_any_order_of_rows_gives_equal_bytes(seed: int, n: int) -> None:
+    rows = draw_case(seed, n)
+    shuffled = np.random.default_rng(seed).permutation(rows)
+    assert store(shuffled).to_blobs() == store(rows).to_blobs()
 
 
 @LAWS
-@given(FACTS, st.lists(ASKED, min_size=1, max_size=4), st.data())
-def test_events_told_again_change_nothing(
-    facts: list[Fact], asked: list[Any], data: st.DataObject
-) -> None:
-    rows, requests = build_rows(facts), build_requests(asked)
-    again = rows[data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=9))].copy()
-    again["ingest_time_us"] += data.draw(st.sampled_from([0, 1, DAY_US]))
-    told_twice = ask_history(np.concatenate([rows, again]), requests)
-    assert find_differing(told_twice, ask_history(rows, requests)) == []
+@given(SEEDS, st.integers(0, 40), st.integers(0, 40))
+def test_a_record_from_the_store_goes_on_as_if_it_had_stayed(seed: int, n: int, m: int) -> None:
+    first, second = draw_case(seed, n), draw_case(seed + 1, m, first_key=1_000)
+    at_once = store(np.concatenate([first, second]))
+    assert store(second, store(first)).to_blobs() == at_once.to_blobs()
+
+
+def test_a_batch_of_records_equals_one_record_at_a_time() -> None:
+    customers = [draw_case(seed, 30) for seed in range(12)]
+    alone = [store(rows) for rows in customers]
+    rows, owners = [], []
+    for number, of_customer in enumerate(customers):
+        for entity in Entity:
+            mine = of_customer[of_customer["entity"] == entity]
+            rows.append(mine)
+            owners += [number * N_ENTITIES + int(entity)] * len(mine)
+    entities = np.tile(np.arange(N_ENTITIES, dtype=np.uint8), len(customers))
+    missing = PackedRecords.from_blobs([None] * len(entities))
+    together = refold(missing, entities, np.concatenate(rows), np.array(owners), EMBEDDINGS)
+    assert together.to_blobs() == PackedRecords.concatenate(alone).to_blobs()
+    requests = draw_requests(7, len(customers))
+    named = np.random.default_rng(7).random((len(customers), N_ENTITIES)) < 0.7
+    states = np.full(len(customers), STATE_OK, np.int8)
+    vectors = compute_vectors(together, named, states, requests)
+    for number, packed in enumerate(alone):
+        mine = slice(number, number + 1)
+        assert find_differing(ask(packed, requests[mine], named[number]), vectors[mine]) == []
 
 
 CASE_RING = {
@@ -202,160 +96,161 @@ CASE_CALLS = {
 }
 
 
-@pytest.mark.parametrize("kind", list(CASE_RING))
+@pytest.mark.parametrize("kind", list(CASE_RING), ids=lambda kind: kind.name.lower())
 @LAWS
-@given(st.lists(FACT, max_size=40), FACT, st.lists(ASKED, min_size=1, max_size=3), st.data())
-def test_a_case_never_counts_itself(
-    kind: FoldKind, facts: list[Fact], own: Fact, asked: list[Any], data: st.DataObject
-) -> None:
-    others = build_rows(facts)
-    case = build_rows([own._replace(kind=kind)], first_key=1_000)
+@given(SEEDS, st.integers(0, 60), st.booleans())
+def test_a_case_never_counts_itself(kind: FoldKind, seed: int, n: int, is_newest: bool) -> None:
+    others = draw_history(seed, n)
+    case = draw_history(seed + 1, 1, first_key=1_000, kinds=[kind])
+    if is_newest:  # As it is when a case is asked about.
+        case["event_time_us"] = others["event_time_us"].max(initial=START_US) + seed % 2
     # The promise holds while the case is among the newest of its kind.
     same = others[others["kind"] == kind]
-    newer = [(row["event_time_us"], row["event_key"]) for row in same]
-    own_place = (case["event_time_us"][0], case["event_key"][0])
-    assume(sum(place > own_place for place in newer) < CASE_RING[kind])
-    requests = build_requests(asked)
-    requests["call"] = data.draw(st.sampled_from(CASE_CALLS[kind]))
-    # A record holds what is known by T, and no clock runs more than 5 minutes ahead.
-    newest_us = max([*others["event_time_us"], *case["event_time_us"]])
-    requests["time_us"] = np.maximum(requests["time_us"], newest_us - 300_000_000)
-    unpublished = ask(fold(others), requests, STATE_KNOWN if facts else STATE_NEW)
-    requests["case_key"] = case["event_key"]
-    not_yet = ask(fold(others), requests, STATE_KNOWN if facts else STATE_NEW)
-    at_once = ask(fold(np.concatenate([case, others])), requests)
+    own = (case["event_time_us"][0], case["event_key"][0])
+    assume(sum((row["event_time_us"], row["event_key"]) > own for row in same) < CASE_RING[kind])
+    with_case = np.concatenate([case, others])
+    requests = ask_after(draw_requests(seed, 3, CASE_CALLS[kind]), with_case)
+    unpublished = ask(store(others), requests)
+    requests["case_key"] = case["event_key"][0]
+    not_yet = ask(store(others), requests)
+    at_once = ask(store(with_case), requests)
     assert find_differing(unpublished, not_yet) == []
     assert find_differing(not_yet, at_once) == []
 
 
 @LAWS
-@given(FACTS, FACTS, ASKED)
-def test_what_comes_later_changes_nothing(facts: list[Fact], later: list[Fact], asked: Any) -> None:
-    requests = build_requests([asked])
-    past = build_rows(facts)
-    past = past[past["ingest_time_us"] <= requests["time_us"]]
-    scrambled = build_rows(later, first_key=1_000)
-    # Later known, whenever it happened; some of it tells a past event anew.
-    scrambled["ingest_time_us"] = requests["time_us"] + 1 + scrambled["value_minor"]
-    n_again = min(len(past), len(scrambled), 3)
-    scrambled["event_key"][:n_again] = past["event_key"][:n_again]
-    with_later = ask_history(np.concatenate([scrambled, past]), requests)
-    assert find_differing(with_later, ask_history(past, requests)) == []
+@given(SEEDS, st.integers(0, 40), st.integers(2, 6))
+def test_asking_changes_no_other_answer(seed: int, n: int, n_asked: int) -> None:
+    packed, requests = store(draw_case(seed, n)), draw_requests(seed, n_asked)
+    before = packed.buffer.tobytes()
+    answers = ask(packed, requests)
+    assert find_differing(ask(packed, requests[::-1])[::-1], answers) == []
+    assert packed.buffer.tobytes() == before
 
 
-@LAWS
-@given(FACTS, st.lists(ASKED, min_size=1, max_size=6))
-def test_history_in_bulk_equals_fold_then_vector_one_by_one(
-    facts: list[Fact], asked: list[Any]
-) -> None:
-    rows, requests = build_rows(facts), build_requests(asked)
-    in_bulk = ask_history(rows, requests)
-    for request, vector in zip(requests.reshape(-1, 1), in_bulk, strict=True):
-        known = rows[rows["ingest_time_us"] <= request["time_us"]]
-        alone = ask(fold(known), request, STATE_KNOWN if len(known) else STATE_NEW)
-        assert find_differing(alone, vector.reshape(1, -1)) == []
-
-
-def test_a_batch_of_customers_equals_one_customer_at_a_time() -> None:
-    rows, requests = draw_sample(seed=5, n_events=600, n_requests=200)
-    owner = np.arange(600) % 20
-    asked_of = np.arange(200) % 20
-    records = new_records(20)
-    fold_rows(records, owner, rows)
-    states = np.full(200, STATE_KNOWN, np.int8)
-    together = compute_vectors(records, asked_of, states, requests)
-    for customer in range(20):
-        alone = fold(rows[owner == customer])
-        assert alone.tobytes() == records[customer].tobytes()
-        mine = asked_of == customer
-        assert find_differing(ask(alone, requests[mine]), together[mine]) == []
-
-
-@LAWS
-@given(FACTS, FACTS)
-def test_a_record_from_the_store_goes_on_as_if_it_had_stayed(
-    before: list[Fact], after: list[Fact]
-) -> None:
-    first, second = build_rows(before), build_rows(after, first_key=1_000)
-    stored = decode_records([encode_record(fold(first))])
-    assert fold(second, stored).tobytes() == fold(np.concatenate([first, second])).tobytes()
-
-
-@LAWS
-@given(FACTS, st.lists(ASKED, min_size=2, max_size=6))
-def test_asking_changes_no_record_and_no_other_answer(facts: list[Fact], asked: list[Any]) -> None:
-    record, requests = fold(build_rows(facts)), build_requests(asked)
-    before = record.tobytes()
-    answers = ask(record, requests)
-    assert find_differing(ask(record, requests[::-1])[::-1], answers) == []
-    assert record.tobytes() == before
-
-
-def test_a_record_never_outgrows_its_size_whatever_a_customer_does() -> None:
+def test_a_record_never_outgrows_its_size_whatever_happens() -> None:
     rng = np.random.default_rng(3)
-    rows = np.frombuffer(rng.bytes(20_000 * FOLD_ROW_DTYPE.itemsize), FOLD_ROW_DTYPE).copy()
-    rows["kind"] = rng.integers(0, 9, len(rows))  # Some of no kind at all.
+    rows = np.frombuffer(rng.bytes(30_000 * FOLD_ROW_DTYPE.itemsize), FOLD_ROW_DTYPE).copy()
+    rows["entity"] = rng.integers(0, N_ENTITIES, len(rows))
+    rows["kind"] = rng.integers(0, 40, len(rows))  # Some of no kind at all.
     rows["event_time_us"] = rng.integers(0, START_US * 2, len(rows))
-    assert len(encode_record(fold(rows))) <= MAX_ENCODED_SIZE
+    rows["embedding"] = rng.integers(-1, len(EMBEDDINGS), len(rows))
+    for amount in ("value_minor", "amount"):
+        rows[amount] = rng.integers(0, 10**12, len(rows))
+    packed = store(rows)
+    assert packed.sizes.max() <= MAX_SIZE
+    vectors = ask(packed, ask_after(draw_requests(3, 20), rows))
+    assert not np.isinf(vectors).any()
+
+
+def test_an_event_a_year_ahead_hides_no_later_ones() -> None:
+    rows = draw_history(11, 120)
+    ahead = draw_history(12, 1, first_key=1_000)
+    ahead["event_time_us"] = rows["event_time_us"].max() + 365 * DAY_US
+    later = rows.copy()
+    later["event_time_us"] = ahead["event_time_us"].max() + rows["event_time_us"] - START_US
+    requests = draw_requests(1, 30)
+    requests["time_us"] = later["event_time_us"].max()
+    with_ahead = ask(store(np.concatenate([rows, ahead, later])), requests)
+    in_order = ask(store(np.concatenate([rows, later, ahead])), requests)
+    column = FEATURE_NAMES.index("order_count_7d")
+    assert find_differing(with_ahead, in_order) == []
+    assert (with_ahead[:, column] > 0).all()
 
 
 @LAWS
-@given(FACTS, ASKED)
-def test_windows_run_empty_when_nothing_happens(facts: list[Fact], asked: Any) -> None:
-    requests = build_requests([asked])
-    requests["time_us"] = START_US + (SPAN_DAYS + 2 + 365 + 7) * DAY_US
-    vector = ask(fold(build_rows(facts)), requests)[0]
-    for feature, value in zip(FEATURES, vector, strict=True):
+@given(SEEDS, st.integers(1, 40))
+def test_windows_run_empty_when_nothing_happens(seed: int, n: int) -> None:
+    rows, requests = draw_case(seed, n), draw_requests(seed, 4)
+    requests["time_us"] = rows["event_time_us"].max() + (365 + 8) * DAY_US
+    vectors = ask(store(rows), requests)
+    for feature, values in zip(FEATURES, vectors.T, strict=True):
         if feature.window is not None and feature.window.length_us:
-            assert value == 0 or np.isnan(value), feature.name
+            assert ((values == 0) | np.isnan(values)).all(), feature.name
 
 
-def is_history(feature: FeatureDefinition) -> bool:
-    return not feature.is_request and feature.name != "customer_state"
+def is_of(feature: FeatureDefinition, layout: Layout) -> bool:
+    """Whether a feature speaks of a record of that layout (the customer's state does not)."""
+    if feature.is_request or feature.name == "customer_state":
+        return False
+    return LAYOUTS[Entity[feature.entity.upper()]] is layout
+
+
+CUSTOMER_STATE = FEATURE_NAMES.index("customer_state")
 
 
 @LAWS
-@given(FACTS, st.lists(ASKED, min_size=1, max_size=4))
-def test_without_a_history_only_the_request_speaks(facts: list[Fact], asked: list[Any]) -> None:
-    record, requests = fold(build_rows(facts)), build_requests(asked)
-    known = ask(record, requests)
-    for state, code in ((STATE_NEW, 0.0), (STATE_GUEST, -1.0), (STATE_UNAVAILABLE, np.nan)):
-        vectors = ask(record, requests, state)
+@given(SEEDS, st.integers(1, 40))
+def test_what_is_not_named_or_not_answered_is_missing_and_nothing_else(seed: int, n: int) -> None:
+    packed, requests = store(draw_case(seed, n)), draw_requests(seed, 4)
+    known = ask(packed, requests)
+    assert (known[:, CUSTOMER_STATE] == 1).all()
+    for entity in Entity:
+        named = ALL.copy()
+        named[entity] = False
+        vectors = ask(packed, requests, named)
+        assert (vectors[:, CUSTOMER_STATE] == (-1 if entity is Entity.CUSTOMER else 1)).all()
         for column, feature in enumerate(FEATURES):
             if feature.name == "customer_state":
-                assert np.array_equal(vectors[:, column], np.full(len(vectors), code), True)
-            elif is_history(feature):
-                assert np.isnan(vectors[:, column]).all(), feature.name
-            else:
-                assert np.array_equal(vectors[:, column], known[:, column], True), feature.name
-
-
-@pytest.mark.parametrize("call", list(Call))
-def test_nothing_happened_is_the_default_of_the_table(call: Call) -> None:
-    nothing_counted = fold(build_rows([Fact(FoldKind.LABEL_SET, 0, 0, 0, 0, 0, 0, 0, 0)]))
-    _, requests = draw_sample(seed=2, n_events=1, n_requests=50)
-    requests["call"] = call
-    vectors = ask(nothing_counted, requests)
+                continue
+            is_gone = not feature.is_request and Entity[feature.entity.upper()] is entity
+            expected = np.full(len(requests), np.nan) if is_gone else known[:, column]
+            assert np.array_equal(vectors[:, column], expected, True), feature.name
+    down = ask(packed, requests, state=STATE_UNAVAILABLE)
     for column, feature in enumerate(FEATURES):
-        if is_history(feature):
-            is_zero = feature.default == "0" and call in feature.calls
-            expected = 0.0 if is_zero else np.nan
-            assert np.array_equal(vectors[:, column], np.full(50, expected), True), feature.name
+        expected = known[:, column] if feature.is_request else np.full(len(requests), np.nan)
+        assert np.array_equal(down[:, column], expected, True), feature.name
 
 
-@pytest.mark.parametrize("call", list(Call))
+def test_a_new_customer_has_no_history_and_other_entities_are_empty_not_missing() -> None:
+    requests = draw_requests(5, 60)
+    vectors = ask(NOBODY, requests)
+    assert (vectors[:, CUSTOMER_STATE] == 0).all()
+    for column, feature in enumerate(FEATURES):
+        if is_of(feature, Layout.HISTORY):
+            assert np.isnan(vectors[:, column]).all(), feature.name
+
+
+@pytest.mark.parametrize("call", list(Call), ids=lambda call: call.name.lower())
+def test_nothing_happened_is_the_default_of_the_table(call: Call) -> None:
+    nothing_counted = draw_history(0, 1, kinds=[FoldKind.LABEL_SET])
+    nothing_counted["flags"] = 0
+    requests = draw_requests(2, 50, [call])
+    requests["style_link"] = 1
+    vectors = ask(store(nothing_counted), requests)
+    for column, feature in enumerate(FEATURES):
+        if feature.is_request or feature.name == "customer_state":
+            continue
+        if feature.name.startswith("request_style_"):  # Nothing of this style, but of a named one.
+            assert (vectors[:, column] == 0).all()
+            continue
+        if feature.name == "request_size_chart_view_count_last8":
+            continue
+        is_zero = feature.default == "0" and call in feature.calls
+        expected = 0.0 if is_zero else np.nan
+        assert np.array_equal(vectors[:, column], np.full(50, expected), True), feature.name
+
+
+@pytest.mark.parametrize("call", list(Call), ids=lambda call: call.name.lower())
 def test_a_feature_that_does_not_apply_to_the_call_is_missing(call: Call) -> None:
-    rows, requests = draw_sample(seed=4, n_events=300, n_requests=200)
-    requests["call"] = call
-    vectors = ask(fold(rows), requests)
+    vectors = ask(store(draw_case(4, 60)), draw_requests(4, 100, [call]))
     for column, feature in enumerate(FEATURES):
         if call not in feature.calls:
             assert np.isnan(vectors[:, column]).all(), feature.name
 
 
+def draw_sample() -> tuple[list[PackedRecords], Any]:
+    """Return the records of some customers and one request of each, dense enough to tell."""
+    packed = [store(draw_case(seed, 12 + seed % 90)) for seed in range(120)]
+    requests = draw_requests(1, len(packed))
+    last_us = START_US + 421 * DAY_US
+    requests["time_us"] = np.where(np.arange(len(packed)) % 3 > 0, last_us, requests["time_us"])
+    return packed, requests
+
+
 def test_every_feature_is_put_to_the_test() -> None:
-    rows, requests = draw_sample(seed=1, n_events=400, n_requests=400)
-    vectors = ask_history(rows, requests)
+    packed, requests = draw_sample()
+    vectors = np.concatenate([ask(one, requests[i : i + 1]) for i, one in enumerate(packed)])
     still = [
         name
         for name, column in zip(FEATURE_NAMES, vectors.T, strict=True)
@@ -365,35 +260,41 @@ def test_every_feature_is_put_to_the_test() -> None:
 
 
 def test_without_the_compiler_the_same_bytes_come_out(tmp_path: Path) -> None:
-    rows, requests = draw_sample(seed=9, n_events=300, n_requests=150)
-    requests["case_key"][::2] = rows["event_key"][: len(requests[::2])]
-    np.savez(tmp_path / "given.npz", rows=rows, requests=requests)
+    rows, requests = draw_case(9, 40), draw_requests(9, 30)
+    rows = rows[np.argsort(rows["entity"], kind="stable")]
+    case_keys = rows["event_key"][rows["entity"] == Entity.CUSTOMER]
+    requests["case_key"][::2] = case_keys[: len(requests[::2])]
+    np.savez(tmp_path / "given.npz", rows=rows, requests=requests, embeddings=EMBEDDINGS)
     program = """
 import sys
 import numpy as np
 from pathlib import Path
-from features.bulk import compute_vectors_at
 from features.compiled import IS_JIT_ON
-from features.fold import fold_rows
-from features.record import decode_records, encode_record, new_records
+from features.records.packing import PackedRecords
+from features.refold import refold
+from features.vector import compute_vectors
 assert not IS_JIT_ON
 folder = Path(sys.argv[1])
-rows, requests = np.load(folder / "given.npz").values()
-record = new_records(1)
-fold_rows(record, np.zeros(len(rows), np.int64), rows)
-blob = encode_record(record)
-assert decode_records([blob]).tobytes() == record.tobytes()
-keys = np.ones((len(rows), 16), np.uint8)
-nobody = np.zeros(len(requests), np.bool_)
-vectors = compute_vectors_at(rows, keys, requests, keys[: len(requests)], nobody)
-np.savez(folder / "got.npz", blob=np.frombuffer(blob, np.uint8), vectors=vectors)
+rows, requests, embeddings = np.load(folder / "given.npz").values()
+entities = np.arange(11, dtype=np.uint8)
+missing = PackedRecords.from_blobs([None] * 11)
+owners = rows["entity"].astype(np.int64)
+packed = refold(missing, entities, rows, owners, embeddings)
+n = len(requests)
+vectors = compute_vectors(
+    PackedRecords.concatenate([packed] * n),
+    np.ones((n, 11), np.bool_),
+    np.zeros(n, np.int8),
+    requests,
+)
+np.savez(folder / "got.npz", buffer=packed.buffer, vectors=vectors)
 """
     subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)],
+        [sys.executable, "-W", "error", "-c", program, str(tmp_path)],
         check=True,
         env={**os.environ, "HEMOSTAT_JIT": "off"},
         timeout=250,
     )
-    got = np.load(tmp_path / "got.npz")
-    assert got["blob"].tobytes() == encode_record(fold(rows))
-    assert find_differing(got["vectors"], ask_history(rows, requests)) == []
+    got, packed = np.load(tmp_path / "got.npz"), store(rows)
+    assert got["buffer"].tobytes() == packed.buffer.tobytes()
+    assert find_differing(got["vectors"], ask(packed, requests)) == []
