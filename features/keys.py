@@ -20,7 +20,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from features.compiled import compiled, inlined, int64_1d, uint64_2d
+from features.compiled import compiled, int64_1d, uint64_2d, welded
 from features.entities import N_ENTITIES, Entity
 from features.hashing import (
     Hash,
@@ -42,26 +42,26 @@ _STYLE = int(Entity.STYLE)
 _SUPPLIER = int(Entity.SUPPLIER)
 
 
-@inlined
+@welded
 def mix_entity_key(tenant_h1: Any, tenant_h2: Any, entity: Any, id_h1: Any, id_h2: Any) -> Any:
     """Return the halves of an entity's key; a key's bytes are both, little-endian."""
     return hash_numbered(tenant_h1, tenant_h2, np.uint64(entity), id_h1, id_h2)
 
 
-@inlined
+@welded
 def mix_batch_id(supplier_h1: Any, supplier_h2: Any, batch_h1: Any, batch_h2: Any) -> Any:
     """Return what takes the place of a batch's id hash: batches are numbered per supplier."""
     return hash_pair(supplier_h1, supplier_h2, batch_h1, batch_h2)
 
 
-@inlined
+@welded
 def mix_event_key(tenant_h1: Any, tenant_h2: Any, event_h1: Any, event_h2: Any) -> Any:
     """Return an event's key; never 0, which means "no event" in records and requests."""
     h1, _ = hash_pair(tenant_h1, tenant_h2, event_h1, event_h2)
     return _ONE if h1 == _ZERO else h1
 
 
-@inlined
+@welded
 def mix_link(tenant_h1: Any, tenant_h2: Any, id_h1: Any, id_h2: Any) -> Any:
     """Return the link of an id (order, return, style, store); 0 if and only if the id is empty."""
     if id_h1 == _ZERO and id_h2 == _ZERO:

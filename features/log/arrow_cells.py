@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.embedding import DIM, EMBEDDERS
+from features.embedding import DIM, EMBEDDERS, Embedder
 from features.log.arrow_access import (
     find_envelope_enum,
     read_embeddings,
@@ -31,17 +32,20 @@ from features.log.cells import (
 from features.log.partitioning import hash_strings
 from features.log.schema import EVENT_KINDS, FieldType
 
-_EMBEDDER_IDS = {embedder.name: embedder.id for embedder in EMBEDDERS}
 _EMBEDDER = "embedder"
 
 
-def from_arrow(source: pa.Table | pa.RecordBatch) -> EventCells:
+def from_arrow(
+    source: pa.Table | pa.RecordBatch, embedders: Sequence[Embedder] = EMBEDDERS
+) -> EventCells:
     """Return the cells of some events.
 
     Args:
         source: Rows of the event schema with known kinds; a kind whose struct column
             is missing has only its head.
+        embedders: All that the events may name.
     """
+    ids = {embedder.name: embedder.id for embedder in embedders}
     batch = to_batch(source)
     n = batch.num_rows
     kinds = read_kind_index(batch)
@@ -58,7 +62,7 @@ def from_arrow(source: pa.Table | pa.RecordBatch) -> EventCells:
         rows = np.flatnonzero(kinds == number)
         column = batch.column(kind)
         payloads = column if len(rows) == n else column.take(pa.array(rows))
-        _fill_payloads(kind, payloads, rows, head, cells)
+        _fill_payloads(kind, payloads, rows, head, cells, ids)
         if kind == LINES_PATH[0]:
             lines = _read_lines(payloads, rows, head)
         found = _read_embeddings(kind, payloads)
@@ -93,6 +97,7 @@ def _fill_payloads(
     rows: npt.NDArray[np.int64],
     head: npt.NDArray[Any],
     cells: npt.NDArray[np.int64],
+    ids: Mapping[str, int],
 ) -> None:
     """Write the cells and presence bits of the rows of one kind."""
     present = np.zeros(len(rows), np.uint64)
@@ -103,23 +108,27 @@ def _fill_payloads(
             is_there = column.is_valid().to_numpy(zero_copy_only=False)
             present |= is_there.astype(np.uint64) << np.uint64(field.bit)
         if field.cell >= 0:
-            _fill_cells(field, column, part)
+            _fill_cells(field, column, part, ids)
     head["present"][rows] = present
     cells[rows] = part
 
 
-def _fill_cells(field: CellField, column: pa.Array, cells: npt.NDArray[np.int64]) -> None:
+def _fill_cells(
+    field: CellField, column: pa.Array, cells: npt.NDArray[np.int64], ids: Mapping[str, int]
+) -> None:
     """Write one field's cells from its column; null is 0."""
     if field.spec.type is FieldType.STRING and field.spec.name != _EMBEDDER:
         cells[:, field.cell : field.cell + 2] = hash_strings(column).view(np.int64)
     else:
-        cells[:, field.cell] = _read_numbers(field, column)
+        cells[:, field.cell] = _read_numbers(field, column, ids)
 
 
-def _read_numbers(field: CellField, column: pa.Array) -> npt.NDArray[np.int64]:
+def _read_numbers(
+    field: CellField, column: pa.Array, ids: Mapping[str, int]
+) -> npt.NDArray[np.int64]:
     everything = np.arange(len(column))
     if field.spec.name == _EMBEDDER:
-        return read_enum(column, everything, _EMBEDDER_IDS).astype(np.int64)
+        return read_enum(column, everything, ids).astype(np.int64)
     if field.spec.enum_numbers is not None:
         return read_enum(column, everything, field.spec.enum_numbers).astype(np.int64)
     if field.spec.type is FieldType.DOUBLE:
@@ -141,7 +150,7 @@ def _read_lines(
     lines = np.zeros((len(flat), N_LINE_CELLS), np.int64)
     for field in LINE_FIELDS:
         column = flat.field(field.path)
-        _fill_cells(field, column, lines)
+        _fill_cells(field, column, lines, {})
         if field.bit >= 0:
             lines[:, field.bit] = column.is_valid().to_numpy(zero_copy_only=False)
     return lines

@@ -19,11 +19,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.embedding import EMBEDDER, embed_text
+from features.embedding import EMBEDDERS, Embedder, embed_texts
 from features.log.schema import (
     ENVELOPE_FIELDS,
     EVENT_KINDS,
     EVENT_SCHEMA,
+    KIND_COLUMN,
     KIND_SPECS,
     KIND_TYPE,
     FieldSpec,
@@ -45,7 +46,12 @@ class ColumnValueError(ValueError):
     """Some value of a batch does not fit its column; which one is not known here."""
 
 
-def build_batch(events: Sequence[Any]) -> pa.RecordBatch:
+def build_batch(
+    events: Sequence[Any],
+    embedders: Sequence[Embedder] = EMBEDDERS,
+    *,
+    has_all_kinds: bool = True,
+) -> pa.RecordBatch:
     """Return the events as one batch of `EVENT_SCHEMA`, in the order given.
 
     Defaults are filled in, `Reason.text` is replaced by its embedding, and
@@ -53,6 +59,8 @@ def build_batch(events: Sequence[Any]) -> pa.RecordBatch:
 
     Args:
         events: `structs.Event` instances; see `structs` for what fields may hold.
+        embedders: A text is embedded by the one in force at its ingest, else its event time.
+        has_all_kinds: False: columns of kinds that no event has are left out.
 
     Raises:
         ColumnValueError: A value has the wrong type or range, or an event has
@@ -66,23 +74,37 @@ def build_batch(events: Sequence[Any]) -> pa.RecordBatch:
         return pa.RecordBatch.from_pylist([], schema=EVENT_SCHEMA)
     try:
         arrays = [_build_column(_pick(events, field.name), field) for field in ENVELOPE_FIELDS]
-        kind_arrays = []
+        in_force = _find_in_force(arrays, embedders)
+        kinds: dict[str, pa.Array] = {}
         kind_index = np.full(len(events), -1, np.int32)
         for number, kind in enumerate(EVENT_KINDS):
             values = _pick(events, kind)
             if values.count(None) == len(values):
-                kind_arrays.append(pa.nulls(len(values), KIND_SPECS[kind].arrow_type))
+                if has_all_kinds:
+                    kinds[kind] = pa.nulls(len(values), KIND_SPECS[kind].arrow_type)
                 continue
             is_set = _find_set(values)
             if (kind_index[is_set] >= 0).any():
                 raise ColumnValueError("an event has several kinds")
             kind_index[is_set] = number
-            kind_arrays.append(_build_struct_array(values, KIND_SPECS[kind]))
+            kinds[kind] = _build_struct_array(values, KIND_SPECS[kind], in_force)
     except (pa.ArrowException, TypeError, OverflowError) as error:
         raise ColumnValueError(str(error)) from error
+    names = [*(field.name for field in ENVELOPE_FIELDS), KIND_COLUMN, *kinds]
+    schema = pa.schema([EVENT_SCHEMA.field(name) for name in names])
     return pa.RecordBatch.from_arrays(
-        [*arrays, build_kind_column(kind_index), *kind_arrays], schema=EVENT_SCHEMA
+        [*arrays, build_kind_column(kind_index), *kinds.values()], schema=schema
     )
+
+
+def _find_in_force(columns: Sequence[pa.Array], embedders: Sequence[Embedder]) -> list[Embedder]:
+    """Return the embedder of each event's texts, by its envelope's columns."""
+    by_name = dict(zip((field.name for field in ENVELOPE_FIELDS), columns, strict=True))
+    times = pc.coalesce(by_name["ingest_time"], by_name["event_time"]).cast(pa.int64())
+    times_us = times.fill_null(0).to_numpy(zero_copy_only=False)
+    since = [embedder.since_us for embedder in embedders]
+    places = np.maximum(np.searchsorted(since, times_us, side="right") - 1, 0)
+    return [embedders[place] for place in places.tolist()]
 
 
 def build_kind_column(kind_index: np.ndarray[Any, np.dtype[np.int32]]) -> pa.Array:
@@ -102,49 +124,57 @@ def _find_set(values: Sequence[Any]) -> npt.NDArray[np.bool_]:
     return np.fromiter(map(partial(is_not, None), values), np.bool_, len(values))
 
 
-def _build_struct_array(values: Sequence[Any], spec: MessageSpec) -> pa.StructArray:
+def _build_struct_array(
+    values: Sequence[Any], spec: MessageSpec, in_force: Sequence[Embedder]
+) -> pa.StructArray:
     """Return the struct column of one message; None is null."""
+    is_set = _find_set(values)
     present = [value for value in values if value is not None]
     if not present:
         return pa.nulls(len(values), spec.arrow_type)
     columns = {field.name: _pick(present, field.name) for field in spec.fields}
+    theirs = list(compress(in_force, is_set))
     if spec.name == "Reason":
-        columns = _embed_texts(columns)
+        columns = _embed_texts(columns, theirs)
     compact = pa.StructArray.from_arrays(
-        [_build_column(columns[field.name], field) for field in spec.logged_fields],
+        [_build_column(columns[field.name], field, theirs) for field in spec.logged_fields],
         fields=list(spec.arrow_type),
     )
     if len(present) == len(values):
         return compact
-    is_set = _find_set(values)
     indices = pa.array(np.cumsum(is_set) - 1, pa.int64(), mask=~is_set)
     return compact.take(indices)
 
 
-def _embed_texts(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+def _embed_texts(
+    columns: dict[str, list[Any]], in_force: Sequence[Embedder]
+) -> dict[str, list[Any]]:
     """Return a reason's columns with the embedding in the text's place."""
     texts = columns["text"]
     if not any(texts):
         return columns
-    # One batch long only: a longer-lived cache would keep raw text in memory.
-    vectors = {text: embed_text(text).tobytes() for text in set(compress(texts, texts))}
-    embeddings = [
-        vectors[text] if text else given
-        for text, given in zip(texts, columns["embedding"], strict=True)
-    ]
-    embedders = [
-        EMBEDDER if text else given for text, given in zip(texts, columns["embedder"], strict=True)
-    ]
-    return {**columns, "embedding": embeddings, "embedder": embedders}
+    embeddings, names = list(columns["embedding"]), list(columns["embedder"])
+    for embedder in set(compress(in_force, texts)):
+        places = [
+            place
+            for place, (text, theirs) in enumerate(zip(texts, in_force, strict=True))
+            if text and theirs is embedder
+        ]
+        vectors = embed_texts([texts[place] for place in places], embedder)
+        for place, vector in zip(places, vectors, strict=True):
+            embeddings[place], names[place] = vector.tobytes(), embedder.name
+    return {**columns, "embedding": embeddings, "embedder": names}
 
 
-def _build_column(values: Sequence[Any], field: FieldSpec) -> pa.Array:
+def _build_column(
+    values: Sequence[Any], field: FieldSpec, in_force: Sequence[Embedder] = ()
+) -> pa.Array:
     """Return the column of one field; None is the default or, if nullable, null."""
     if field.is_repeated:
         assert field.message is not None
         return _build_list_array(values, field)
     if field.message is not None:
-        return _build_struct_array(values, field.message)
+        return _build_struct_array(values, field.message, in_force)
     build = _BUILDERS.get(field.type)
     column = build(values, field) if build else pa.array(values, field.arrow_type)
     if column.null_count and field.default is not None:
@@ -162,7 +192,7 @@ def _build_list_array(values: Sequence[Any], field: FieldSpec) -> pa.ListArray:
     if None in flat:
         raise ColumnValueError(f"{field.name}: a list member is null")
     return pa.ListArray.from_arrays(
-        pa.array(offsets, pa.int32()), _build_struct_array(flat, field.message),
+        pa.array(offsets, pa.int32()), _build_struct_array(flat, field.message, ()),
         type=field.arrow_type,
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ from features.embedding import DIM, Embedder
 from features.hashing import uint8_1d
 from features.log.cell_checks import EMBEDDER_CELL, doubt_rows
 from features.log.cells import HEAD_DTYPE, N_CELLS, N_LINE_CELLS, EventCells
-from features.log.field_tables import HEAD_WORDS, MAX_NAME_BYTES
+from features.log.field_tables import HEAD_WORDS, MAX_NAME_BYTES, Column
 from features.log.validation import AcceptanceRules
 
 _PRESENT, _LINES, _LAST = (
@@ -52,6 +52,10 @@ class State(IntEnum):
 
 
 _N_STATE = 32
+_BIT, _FLAG = int(Column.BIT), int(Column.FLAG_CELL)
+IN_HEAD, IN_CELLS, IN_LINE = 0, 1, 2
+"""Parts of a row: the head's words, the kind's cells, the last order line's."""
+
 _N_LINES, _N_EMBEDDINGS, _N_TEXTS = int(State.N_LINES), int(State.N_EMBEDDINGS), int(State.N_TEXTS)
 _N_TEXT_BYTES, _N_NUMBERS = int(State.N_TEXT_BYTES), int(State.N_NUMBERS)
 _KIND, _CHANNEL, _HAS, _EMBEDDING = (
@@ -202,6 +206,35 @@ def note_number(draft: Any, row: int, cell: int, start: int, end: int) -> bool:
     numbers[place, 3] = end
     state[_N_NUMBERS] = place + 1
     return True
+
+
+@welded
+def find_part(depth: int, node: int, lines_node: int) -> int:
+    """Return which cells a message's fields go to: the head's, the kind's or the last line's."""
+    if depth == 0:
+        return IN_HEAD
+    return IN_LINE if node == lines_node else IN_CELLS
+
+
+@welded
+def store(draft: Any, row: int, part: int, cell: int, number: Any) -> None:
+    """Set one cell of a part of the row."""
+    if part == IN_CELLS:
+        draft.cells[row, cell] = number
+    elif part == IN_HEAD:
+        draft.head[row, cell] = number
+    else:
+        draft.lines[draft.state[_N_LINES] - 1, cell] = number
+
+
+@welded
+def mark_present(tables: Any, draft: Any, row: int, part: int, field: int) -> None:
+    """Note that an optional field or a sub-message is there."""
+    bit, flag = tables.fields[field, _BIT], tables.fields[field, _FLAG]
+    if bit >= 0:
+        draft.state[_HAS] |= np.int64(1) << bit
+    if flag >= 0:
+        store(draft, row, part, flag, 1)
 
 
 @cache

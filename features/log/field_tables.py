@@ -326,3 +326,6 @@ def find_name(buffer: Any, start: int, end: int, tables: Any, table: int) -> int
 
 
 TABLES = _build_tables()
+
+LINES_NODE = int(TABLES.fields[TABLES.fields[:, Column.OP] == Op.LINES, Column.TABLE][0])
+"""Node of the order line."""

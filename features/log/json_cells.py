@@ -22,6 +22,8 @@ from features.hashing import hash_span, uint8_1d_readonly
 from features.log.cells import EventCells
 from features.log.draft_cells import (
     DRAFT_TYPE,
+    IN_HEAD,
+    Draft,
     State,
     abandon_row,
     add_embedding,
@@ -31,14 +33,22 @@ from features.log.draft_cells import (
     end_row,
     end_text,
     find_embedder,
+    find_part,
     finish_draft,
+    mark_present,
     new_draft,
     note_number,
+    store,
 )
-from features.log.field_tables import TABLES, TABLES_TYPE, Column, Op, find_name
-from features.log.json_strings import QUOTE, find_string_end, skip_space, unescape
+from features.log.field_tables import LINES_NODE, TABLES, TABLES_TYPE, Column, Op, find_name
+from features.log.json_strings import (
+    MAX_LINE_BYTES,
+    QUOTE,
+    find_string_end,
+    skip_space,
+    unescape,
+)
 from features.log.json_values import find_number_end, read_embedding, read_int, read_time
-from features.log.jsonl import MAX_LINE_BYTES
 from features.log.validation import DEFAULT_RULES, MAX_ID_LENGTH, AcceptanceRules
 
 _BYTES_PER_LINE = len('{"quantity":1},')
@@ -56,11 +66,9 @@ _CHANNEL_OP, _TEXT, _EMBEDDING_OP, _EMBEDDER, _MESSAGE, _KIND_OP, _LINES_OP = (
         Op.CHANNEL, Op.TEXT, Op.EMBEDDING, Op.EMBEDDER, Op.MESSAGE, Op.KIND, Op.LINES,
     )
 )  # fmt: skip
-_KIND, _CHANNEL, _HAS = int(State.KIND), int(State.CHANNEL), int(State.PRESENT)
+_KIND, _CHANNEL = int(State.KIND), int(State.CHANNEL)
 _N_LINES, _N_TEXT_BYTES = int(State.N_LINES), int(State.N_TEXT_BYTES)
 _STACK = int(State.STACK)
-_IN_HEAD, _IN_CELLS, _IN_LINE = 0, 1, 2
-_LINES_NODE = int(TABLES.fields[TABLES.fields[:, _OP] == _LINES_OP, _TABLE][0])
 
 
 @welded
@@ -75,17 +83,6 @@ def _is_literal(buffer: Any, at: int, end: int, size: int, word: int) -> bool:
 
 
 _NULL, _TRUE, _FALSE = (int.from_bytes(word, "little") for word in (b"null", b"true", b"false"))
-
-
-@welded
-def _store(draft: Any, row: int, part: int, cell: int, number: int) -> None:
-    """Set one cell of a part of the row."""
-    if part == _IN_CELLS:
-        draft.cells[row, cell] = number
-    elif part == _IN_HEAD:
-        draft.head[row, cell] = number
-    else:
-        draft.lines[draft.state[_N_LINES] - 1, cell] = number
 
 
 @welded
@@ -165,7 +162,7 @@ def _read_reason_part(
         return -1
     if op == _EMBEDDER:
         number = find_embedder(buffer, at + 1, close, names)
-        _store(draft, row, part, cell, number)
+        store(draft, row, part, cell, number)
         return close + 1 if number >= 0 else -1
     if close == at + 1:
         return close + 1
@@ -184,18 +181,18 @@ def _read_number(
     cell = tables.fields[field, _CELL]
     if op == _INT:
         at, number = read_int(buffer, at, end)
-        _store(draft, row, part, cell, number)
+        store(draft, row, part, cell, number)
         return at
     if op == _TIME:
         close = _read_plain(buffer, at, end)
         number = read_time(buffer, at + 1, close) if close >= 0 else 0
-        _store(draft, row, part, cell, number)
+        store(draft, row, part, cell, number)
         return close + 1 if number > 0 else -1
     if op == _BOOL:
         if _is_literal(buffer, at, end, _TRUE_SIZE, _TRUE):
-            _store(draft, row, part, cell, 1)
+            store(draft, row, part, cell, 1)
             return at + _TRUE_SIZE
-        _store(draft, row, part, cell, 0)
+        store(draft, row, part, cell, 0)
         return at + _FALSE_SIZE if _is_literal(buffer, at, end, _FALSE_SIZE, _FALSE) else -1
     if op == _DOUBLE:
         first = at
@@ -205,7 +202,7 @@ def _read_number(
     if op == _CHANNEL_OP:
         draft.state[_CHANNEL] = number
     else:
-        _store(draft, row, part, cell, number)
+        store(draft, row, part, cell, number)
     return at
 
 
@@ -218,26 +215,22 @@ def _read_value(
     op, cell = tables.fields[field, _OP], tables.fields[field, _CELL]
     if op == _STRING:
         at, h1, h2 = _read_string(buffer, at, end, draft)
-        _store(draft, row, part, cell, np.int64(h1))
-        _store(draft, row, part, cell + 1, np.int64(h2))
+        store(draft, row, part, cell, np.int64(h1))
+        store(draft, row, part, cell + 1, np.int64(h2))
     elif op == _ID:
         close = _read_plain(buffer, at, end)
         if close < 0 or close - at - 1 > MAX_ID_LENGTH:
             return -1
         h1, h2 = hash_span(buffer, at + 1, close)
-        _store(draft, row, part, cell, np.int64(h1))
-        _store(draft, row, part, cell + 1, np.int64(h2))
+        store(draft, row, part, cell, np.int64(h1))
+        store(draft, row, part, cell + 1, np.int64(h2))
         at = close + 1
     elif op in (_TEXT, _EMBEDDING_OP, _EMBEDDER):
         at = _read_reason_part(buffer, at, end, names, draft, row, op, part, cell)
     else:
         at = _read_number(buffer, at, end, tables, draft, row, op, field, part)
     if at >= 0:
-        bit, flag = tables.fields[field, _BIT], tables.fields[field, _FLAG]
-        if bit >= 0:
-            draft.state[_HAS] |= np.int64(1) << bit
-        if flag >= 0:
-            _store(draft, row, part, flag, 1)
+        mark_present(tables, draft, row, part, field)
     return at
 
 
@@ -259,9 +252,7 @@ def _open_message(buffer: Any, at: int, end: int, tables: Any, draft: Any, field
         if draft.state[_KIND] != 0:
             return -1, 0
         draft.state[_KIND] = node
-    bit = tables.fields[field, _BIT]
-    if op == _MESSAGE and bit >= 0:
-        draft.state[_HAS] |= np.int64(1) << bit
+    mark_present(tables, draft, 0, IN_HEAD, field)
     return at + 1, node
 
 
@@ -285,7 +276,7 @@ def _go_on(buffer: Any, at: int, end: int, draft: Any, depth: int, node: int) ->
             return -1, depth, node, False
         if depth == 0:
             return at, -1, node, False
-        if node == _LINES_NODE:
+        if node == LINES_NODE:
             at = skip_space(buffer, at, end)
             if at >= end:
                 return -1, depth, node, False
@@ -300,14 +291,6 @@ def _go_on(buffer: Any, at: int, end: int, draft: Any, depth: int, node: int) ->
                 return -1, depth, node, False
         depth -= 1
         node = draft.state[_STACK + 2 * depth]
-
-
-@welded
-def _find_part(depth: int, node: int) -> int:
-    """Return which cells a message's fields go to: the head's, the kind's or the last line's."""
-    if depth == 0:
-        return _IN_HEAD
-    return _IN_LINE if node == _LINES_NODE else _IN_CELLS
 
 
 @welded
@@ -345,7 +328,7 @@ def _decode_line(
         return False
     at += 1
     state = draft.state
-    depth, node, part, seen, is_open = 0, 0, _IN_HEAD, np.int64(0), True
+    depth, node, part, seen, is_open = 0, 0, IN_HEAD, np.int64(0), True
     while True:
         at = skip_space(buffer, at, end)
         if at >= end:
@@ -360,7 +343,7 @@ def _decode_line(
                 state[_STACK + 2 * depth] = node
                 state[_STACK + 2 * depth + 1] = seen
                 depth, node, seen, is_open = depth + 1, child, np.int64(0), True
-                part = _find_part(depth, node)
+                part = find_part(depth, node, LINES_NODE)
                 continue
         elif not is_open or buffer[at] != _CLOSE:
             return False
@@ -372,7 +355,7 @@ def _decode_line(
             return skip_space(buffer, at, end) == end
         if depth < before or is_open:
             seen = np.int64(0) if is_open else state[_STACK + 2 * depth + 1]
-            part = _find_part(depth, node)
+            part = find_part(depth, node, LINES_NODE)
 
 
 @compiled_without_allocation(
@@ -402,6 +385,23 @@ def _decode_lines(
         start = end
 
 
+def _parse(
+    content: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64], embedders: Sequence[Embedder]
+) -> tuple[Draft, npt.NDArray[np.bool_]]:
+    draft = new_draft(len(ends), len(content), _BYTES_PER_LINE)
+    is_doubtful = np.zeros(len(ends), np.bool_)
+    names = build_embedder_names(tuple(embedders))
+    _decode_lines(content, ends, TABLES, names, draft, is_doubtful)
+    return draft, is_doubtful
+
+
+def find_unusual(
+    buffer: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Return which lines are not spelt as usual, whatever they say; see `decode_json`."""
+    return _parse(np.ascontiguousarray(buffer), ends, EMBEDDERS)[1]
+
+
 def decode_json(
     buffer: npt.NDArray[np.uint8],
     ends: npt.NDArray[np.int64],
@@ -423,9 +423,6 @@ def decode_json(
         One row per line (meaningless where in doubt), and shape `(n,)` of bool.
     """
     content = np.ascontiguousarray(buffer)
-    draft = new_draft(len(ends), len(content), _BYTES_PER_LINE)
-    is_doubtful = np.zeros(len(ends), np.bool_)
-    names = build_embedder_names(tuple(embedders))
-    _decode_lines(content, ends, TABLES, names, draft, is_doubtful)
+    draft, is_doubtful = _parse(content, ends, embedders)
     cells = finish_draft(draft, is_doubtful, content, default_ingest_us, rules, embedders)
     return cells, is_doubtful

@@ -14,6 +14,9 @@ import numpy as np
 from features.compiled import IS_JIT_ON, welded
 from features.hashing import load_u64
 
+MAX_LINE_BYTES = 4 * 1024 * 1024
+"""A longer line is malformed."""
+
 _LOW_BITS = np.uint64(0x0101010101010101)
 _HIGH_BITS = np.uint64(0x8080808080808080)
 _QUOTES = np.uint64(0x2222222222222222)

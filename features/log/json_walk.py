@@ -12,14 +12,22 @@ import base64
 import difflib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from features.embedding import EMBEDDER, embed_text
+from features.embedding import EMBEDDERS, Embedder, embed_text, embedder_at
 from features.errors import InvalidEventError
 from features.log.assemble import MICROSECOND_MAX, MICROSECOND_MIN
-from features.log.schema import EVENT_KINDS, EVENT_SPEC, FieldSpec, FieldType, MessageSpec
+from features.log.schema import (
+    EVENT_KINDS,
+    EVENT_SPEC,
+    KIND_SPECS,
+    FieldSpec,
+    FieldType,
+    MessageSpec,
+)
 from features.log.structs import STRUCTS
 
 UNKNOWN_KIND = "unknown event kind"
@@ -39,11 +47,30 @@ _INT_BITS = {FieldType.INT32: 32, FieldType.INT64: 64}
 _SPEC_FIELDS: dict[str, dict[str, FieldSpec]] = {}
 
 
-def walk_event(tree: object) -> Any:
+_REASONS = {
+    kind: tuple(
+        field.name
+        for field in spec.fields
+        if field.message is not None and field.message.name == "Reason"
+    )
+    for kind, spec in KIND_SPECS.items()
+}
+"""Kind to its fields that hold a reason."""
+
+
+def walk_event(
+    tree: object, embedders: Sequence[Embedder] = EMBEDDERS, default_ingest_us: int = 0
+) -> Any:
     """Return a `structs.Event` from a decoded JSON value, every field checked.
 
     Times become integer microseconds (finer digits are cut), integers become
     integers, enum numbers names, and `Reason.text` its embedding.
+
+    Args:
+        tree: The value.
+        embedders: A text is embedded by the one in force when the log took the event in.
+        default_ingest_us: Ingest time of an event that says none, microseconds; 0: left
+            out, texts go by the event time.
 
     Raises:
         InvalidEventError: Names the first field at fault, its value (never a text
@@ -60,7 +87,25 @@ def walk_event(tree: object) -> Any:
             expectation="exactly one kind",
             fix="write one event per fact",
         )
-    return _walk_message(tree, EVENT_SPEC, "")
+    event = _walk_message(tree, EVENT_SPEC, "")
+    if event.ingest_time is None and default_ingest_us:
+        event.ingest_time = default_ingest_us
+    if kinds:
+        time_us = event.ingest_time or event.event_time or 0
+        _embed_texts(event, kinds[0], embedder_at(time_us, embedders))
+    return event
+
+
+def _embed_texts(event: Any, kind: str, embedder: Embedder) -> None:
+    """Put the embedding in the place of a reason's text."""
+    payload = getattr(event, kind)
+    for name in _REASONS[kind]:
+        reason = getattr(payload, name)
+        if reason is not None and reason.text:
+            reason.embedding = embed_text(reason.text, embedder).tobytes()
+            reason.embedder = embedder.name
+        if reason is not None:
+            reason.text = None
 
 
 def fault(
@@ -106,9 +151,15 @@ def show_name(text: str) -> str:
 
 def suggest(name: str, candidates: Iterable[str]) -> str:
     """Return `did you mean ...?` for a misspelt name, or an empty string."""
+    # Looking for near names is slow, and the same name is misspelt again and again; what
+    # does not look like a name is not kept.
+    return _suggest(name, tuple(candidates)) if _NAME.fullmatch(name) else ""
+
+
+@lru_cache(256)
+def _suggest(name: str, candidates: tuple[str, ...]) -> str:
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    options = list(candidates)
-    by_case = {option.lower(): option for option in options}
+    by_case = {candidate.lower(): candidate for candidate in candidates}
     found = difflib.get_close_matches(snake.lower(), by_case, n=1, cutoff=0.7)
     return f"did you mean {by_case[found[0]]}?" if found else ""
 
@@ -141,9 +192,6 @@ def _walk_message(tree: dict[str, Any], spec: MessageSpec, path: str) -> Any:
         values[name] = [
             _walk_value(item, field, f"{field_path}[{i}]") for i, item in enumerate(value)
         ]
-    if spec.name == "Reason" and values.get("text"):
-        values["embedding"] = embed_text(values.pop("text")).tobytes()
-        values["embedder"] = EMBEDDER
     return STRUCTS[spec.name](**values)
 
 

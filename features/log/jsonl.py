@@ -2,13 +2,14 @@
 
 A line written here is read by `google.protobuf.json_format.Parse` as the same
 event, and a line printed by `MessageToJson(preserving_proto_field_name=True)`
-is read here (tested on generated events). Stricter than proto3 JSON in two
-ways: lowerCamelCase names and unknown enum numbers are refused, and so are
-non-finite numbers. Times have microseconds: finer digits are cut.
+is read here (tested on generated events). Stricter than proto3 JSON: lowerCamelCase
+names, unknown enum numbers, non-finite numbers and names that stand twice are
+refused. Times have microseconds: finer digits are cut.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -16,13 +17,17 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.embedding import EMBEDDERS, Embedder
 from features.errors import InvalidEventError
 from features.log.assemble import ColumnValueError, build_batch
 from features.log.conform import compute_validity
-from features.log.json_walk import walk_event
+from features.log.json_cells import find_unusual
+from features.log.json_strings import MAX_LINE_BYTES
+from features.log.json_walk import show_name, walk_event
 from features.log.schema import (
     ENVELOPE_FIELDS,
     EVENT_KINDS,
@@ -34,8 +39,14 @@ from features.log.schema import (
 )
 from features.log.structs import STRUCTS
 
-MAX_LINE_BYTES = 4 * 1024 * 1024
-"""A longer line is malformed."""
+__all__ = [
+    "MAX_LINE_BYTES",
+    "DecodedLines",
+    "EventDecoder",
+    "ParsedEvents",
+    "encode_batch",
+    "encode_table",
+]
 
 _EVENT = STRUCTS["Event"]
 _ENCODE_ROWS = 8_192
@@ -60,19 +71,40 @@ class DecodedLines:
     malformed: tuple[tuple[int, InvalidEventError], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ParsedEvents:
+    """What some encoded events say.
+
+    Attributes:
+        events: One `structs.Event` per row, in order; a malformed row's says nothing.
+        malformed: Index of each malformed row with its error, ascending.
+    """
+
+    events: list[Any]
+    malformed: tuple[tuple[int, InvalidEventError], ...]
+
+
 class EventDecoder:
     """Decodes event lines; stateless between calls.
+
+    Args:
+        embedders: All that events may name.
 
     >>> line = b'{"event_id": "e1", "tenant": "demo", "event_time": "2026-03-01T12:00:00Z"}'
     >>> EventDecoder().decode(line).event_time
     1772366400000000
     """
 
-    def __init__(self) -> None:
+    def __init__(self, embedders: Sequence[Embedder] = EMBEDDERS) -> None:
         self._decode_fast = msgspec.json.Decoder(_EVENT).decode
+        self._embedders = embedders
 
-    def decode(self, line: bytes) -> Any:
+    def decode(self, line: bytes, default_ingest_us: int = 0) -> Any:
         """Return the `structs.Event` of one line, texts embedded and dropped.
+
+        Args:
+            line: The line, with or without its end.
+            default_ingest_us: Ingest time of an event that says none; 0: left out.
 
         Raises:
             InvalidEventError: The line is malformed; names the field at fault.
@@ -86,6 +118,7 @@ class EventDecoder:
             )
         try:
             tree = msgspec.json.decode(line)
+            _refuse_repetition(line)
         except _DECODE_FAULTS as error:
             raise InvalidEventError(
                 "the line is not JSON",
@@ -93,34 +126,84 @@ class EventDecoder:
                 expectation=f"one JSON object in UTF-8, at most {MAX_LINE_BYTES} bytes",
                 fix=f"write one event a line ({_describe(error)})",
             ) from None
-        return walk_event(tree)
+        return walk_event(tree, self._embedders, default_ingest_us)
+
+    def parse_carefully(
+        self, lines: Sequence[bytes], default_ingest_us: Sequence[int] | None = None
+    ) -> ParsedEvents:
+        """Return the events of lines, each walked member by member.
+
+        Args:
+            lines: Some lines.
+            default_ingest_us: One per line, see `decode`.
+        """
+        times = repeat(0) if default_ingest_us is None else default_ingest_us
+        malformed: list[tuple[int, InvalidEventError]] = []
+        events = [
+            self._decode_or_note(line, index, malformed, time_us)
+            for index, (line, time_us) in enumerate(zip(lines, times, strict=False))
+        ]
+        return ParsedEvents(events, tuple(malformed))
 
     def decode_lines(self, lines: Sequence[bytes]) -> DecodedLines:
         """Return the lines as columns, malformed ones on the side."""
         events: list[Any] = []
         malformed: list[tuple[int, InvalidEventError]] = []
         decode_fast = self._decode_fast
-        for index, line in enumerate(lines):
+        for index, (line, is_usual) in enumerate(zip(lines, _find_usual(lines), strict=True)):
             try:
+                if not is_usual:
+                    _refuse_repetition(line)
                 events.append(decode_fast(line))
-            except _DECODE_FAULTS:
+            except (*_DECODE_FAULTS, InvalidEventError):
                 events.append(self._decode_or_note(line, index, malformed))
         try:
-            return DecodedLines(build_batch(events), tuple(malformed))
+            return DecodedLines(build_batch(events, self._embedders), tuple(malformed))
         except ColumnValueError:
-            malformed = []
-        # Some value passed the types but not its column: walk all lines to find it.
-        events = [self._decode_or_note(line, i, malformed) for i, line in enumerate(lines)]
-        return DecodedLines(build_batch(events), tuple(malformed))
+            # Some value passed the types but not its column: walk all lines to find it.
+            parsed = self.parse_carefully(lines)
+        return DecodedLines(build_batch(parsed.events, self._embedders), parsed.malformed)
 
     def _decode_or_note(
-        self, line: bytes, index: int, malformed: list[tuple[int, InvalidEventError]]
+        self,
+        line: bytes,
+        index: int,
+        malformed: list[tuple[int, InvalidEventError]],
+        default_ingest_us: int = 0,
     ) -> Any:
         try:
-            return self.decode(line)
+            return self.decode(line, default_ingest_us)
         except InvalidEventError as error:
             malformed.append((index, error))
             return _EVENT()
+
+
+def _find_usual(lines: Sequence[bytes]) -> npt.NDArray[np.bool_]:
+    """Return which lines surely name nothing twice, shape `(n,)`."""
+    buffer = np.frombuffer(b"".join(lines), np.uint8)
+    ends = np.cumsum([len(line) for line in lines], dtype=np.int64)
+    return ~find_unusual(buffer, ends)
+
+
+def _refuse_repetition(line: bytes) -> None:
+    """Raise if an object of the line names a member twice; parsers differ in which one holds."""
+    try:
+        json.loads(line, object_pairs_hook=_require_distinct)
+    except (ValueError, RecursionError):
+        return  # What is no JSON is told by the decoder proper.
+
+
+def _require_distinct(members: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in members]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise InvalidEventError(
+                "a field stands twice",
+                field=name if show_name(name) == name else "",
+                value=show_name(name),
+                expectation="each field once",
+                fix="write each field once per object",
+            )
 
 
 def _describe(error: Exception) -> str:

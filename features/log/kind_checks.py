@@ -7,14 +7,14 @@ at import.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.embedding import DIM, EMBEDDER
+from features.embedding import DIM, EMBEDDERS, Embedder
 from features.log.arrow_access import Rows
 from features.log.json_walk import shorten, show_name
 from features.log.rejections import Expectation, RejectionCollector, RejectionReason
@@ -60,6 +60,7 @@ class KindChecker:
         kind: Name of the kind.
         rows: Rows of that kind, shape `(n,)`.
         event_times: Shape `(n,)`: their event times, microseconds.
+        embedders: All that events may name.
     """
 
     def __init__(
@@ -68,11 +69,13 @@ class KindChecker:
         kind: str,
         rows: Rows,
         event_times: npt.NDArray[np.int64],
+        embedders: Sequence[Embedder] = EMBEDDERS,
     ) -> None:
         self._collector = collector
         self._kind = kind
         self._rows = rows
         self._event_times = event_times
+        self._embedders = [embedder.name for embedder in embedders]
 
     def check(self, column: pa.StructArray) -> None:
         """Note the faults of the kind's struct column, shape `(n,)`, none null."""
@@ -128,11 +131,11 @@ class KindChecker:
             "send the text, or the embedding as its embedder made it",
         )
         self._collector.reject(rows[bad], expected, [f"{size} bytes" for size in sizes[bad]])
-        is_known = pc.equal(column.field("embedder"), EMBEDDER).fill_null(False)
+        is_known = pc.is_in(column.field("embedder"), pa.array(self._embedders, pa.string()))
         foreign = np.flatnonzero((sizes == DIM) & ~_to_mask(is_known))
         expected = _expect(
             f"{path}.embedder",
-            f"{EMBEDDER}: embeddings of different embedders cannot be compared",
+            f"{' or '.join(self._embedders)}: other embeddings cannot be compared",
             "send the text and let the log embed it",
         )
         self._collector.reject(rows[foreign], expected, "another embedder's name")

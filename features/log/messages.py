@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import repeat
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from features.embedding import EMBEDDERS, Embedder
 from features.errors import InvalidEventError
 from features.log.assemble import ColumnValueError, build_batch
 from features.log.json_walk import UNKNOWN_KIND, walk_event
-from features.log.jsonl import DecodedLines
+from features.log.jsonl import DecodedLines, ParsedEvents
 from features.log.schema import EVENT_SPEC, FieldSpec, FieldType, MessageSpec
 from features.log.structs import STRUCTS
 from hemostat.v1 import event_pb2
@@ -26,30 +28,59 @@ from hemostat.v1 import event_pb2
 _EVENT = STRUCTS["Event"]
 
 
-def decode_messages_carefully(messages: Sequence[bytes]) -> DecodedLines:
+def decode_messages_carefully(
+    messages: Sequence[bytes], embedders: Sequence[Embedder] = EMBEDDERS
+) -> DecodedLines:
     """Return messages as columns, malformed ones on the side.
 
     Texts are embedded and dropped, absent ingest times stay null. An empty message
     (an erased event) is a row without anything.
+
+    Args:
+        messages: Serialized events.
+        embedders: All that events may name; a text is embedded by the one in force.
     """
-    events: list[Any] = []
-    malformed: dict[int, InvalidEventError] = {}
-    for place, message in enumerate(messages):
-        try:
-            events.append(_to_struct(_parse(message), EVENT_SPEC))
-        except InvalidEventError as error:
-            malformed[place] = error
-            events.append(_EVENT())
+    parsed = parse_messages(messages)
     try:
-        batch = build_batch(events)
+        return DecodedLines(build_batch(parsed.events, embedders), parsed.malformed)
     except ColumnValueError:
-        # Some value passed the protobuf types but not its column: walk all to find it.
-        for place, message in enumerate(messages):
-            if place not in malformed and (fault := _find_fault(message)):
-                malformed[place] = fault
-                events[place] = _EVENT()
-        batch = build_batch(events)
-    return DecodedLines(batch, tuple(sorted(malformed.items())))
+        parsed = refuse_misfits(messages, parsed)
+        return DecodedLines(build_batch(parsed.events, embedders), parsed.malformed)
+
+
+def parse_messages(
+    messages: Sequence[bytes], default_ingest_us: Sequence[int] | None = None
+) -> ParsedEvents:
+    """Return what messages say; a value may still not fit its column, see `refuse_misfits`.
+
+    Args:
+        messages: Serialized events.
+        default_ingest_us: Ingest time of events that say none, microseconds; 0: left out.
+    """
+    times = repeat(0) if default_ingest_us is None else default_ingest_us
+    events: list[Any] = []
+    malformed: list[tuple[int, InvalidEventError]] = []
+    for place, (message, time_us) in enumerate(zip(messages, times, strict=False)):
+        try:
+            event = _to_struct(_parse(message), EVENT_SPEC)
+        except InvalidEventError as error:
+            malformed.append((place, error))
+            events.append(_EVENT())
+            continue
+        if event.ingest_time is None and time_us:
+            event.ingest_time = time_us
+        events.append(event)
+    return ParsedEvents(events, tuple(malformed))
+
+
+def refuse_misfits(messages: Sequence[bytes], parsed: ParsedEvents) -> ParsedEvents:
+    """Return the same without events whose values pass the protobuf types, not their columns."""
+    events, malformed = list(parsed.events), dict(parsed.malformed)
+    for place, message in enumerate(messages):
+        if place not in malformed and (fault := _find_fault(message)):
+            malformed[place] = fault
+            events[place] = _EVENT()
+    return ParsedEvents(events, tuple(sorted(malformed.items())))
 
 
 def _parse(message: bytes) -> event_pb2.Event:

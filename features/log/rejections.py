@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -105,6 +105,12 @@ class RejectionCollector:
                     fix=expected.fix,
                 )
             )
+
+    def add(self, row: int, rejection: Rejection) -> None:
+        """Reject a row, unless it has an earlier fault; the offset is put right here."""
+        if not self.is_rejected[row]:
+            self.is_rejected[row] = True
+            self._rejections.append(replace(rejection, offset=self._offset + row))
 
     def build(self) -> tuple[Rejection, ...]:
         """Return the rejections by offset."""

@@ -8,6 +8,7 @@ is accepted whatever its age.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.embedding import EMBEDDERS, Embedder
+from features.errors import InvalidEventError
 from features.log.arrow_access import find_envelope_enum, read_kind_index
 from features.log.conform import compute_validity
 from features.log.json_walk import UNKNOWN_KIND, show_name
@@ -69,7 +72,10 @@ class ValidatedBatch:
 
 
 def validate_batch(
-    batch: pa.RecordBatch, offset: int = 0, rules: AcceptanceRules = DEFAULT_RULES
+    batch: pa.RecordBatch,
+    offset: int = 0,
+    rules: AcceptanceRules = DEFAULT_RULES,
+    embedders: Sequence[Embedder] = EMBEDDERS,
 ) -> ValidatedBatch:
     """Return the batch's accepted rows and a rejection for each other one.
 
@@ -83,12 +89,13 @@ def validate_batch(
             were not read are not checked.
         offset: Offset of its first row.
         rules: Bounds of lateness.
+        embedders: All that events may name.
     """
     collector = RejectionCollector(batch.num_rows, offset)
     _reject_malformed(batch, collector)
     collector.is_rejected |= find_erased_rows(batch)  # Without a rejection: nothing is wrong.
     _check_envelope(batch, collector)
-    _check_kinds(batch, collector)
+    _check_kinds(batch, collector, embedders)
     _check_acceptance(batch, collector, rules)
     position = batch.schema.get_field_index(MALFORMED_COLUMN)
     valid = batch if position < 0 else batch.remove_column(position)
@@ -113,21 +120,31 @@ def find_erased_rows(batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
     return is_erased
 
 
+def reject_malformed(offset: int, fault: InvalidEventError) -> Rejection:
+    """Return the rejection of a row that is no event.
+
+    Args:
+        offset: The row's offset.
+        fault: What is wrong with it.
+    """
+    is_unknown = fault.message == UNKNOWN_KIND
+    return Rejection(
+        offset=offset,
+        reason_code=RejectionReason.UNKNOWN_KIND if is_unknown else RejectionReason.MALFORMED,
+        field=fault.field,
+        value_shown=fault.value,
+        expectation=fault.expectation,
+        fix=fault.fix,
+    )
+
+
 def _reject_malformed(batch: pa.RecordBatch, collector: RejectionCollector) -> None:
     position = batch.schema.get_field_index(MALFORMED_COLUMN)
     if position < 0:
         return
     column = batch.column(position)
-    for row in np.flatnonzero(compute_validity(column)):
-        fault = column[int(row)].as_py()
-        is_unknown = fault["message"] == UNKNOWN_KIND
-        expected = Expectation(
-            RejectionReason.UNKNOWN_KIND if is_unknown else RejectionReason.MALFORMED,
-            fault["field"],
-            fault["expectation"],
-            fault["fix"],
-        )
-        collector.reject(np.array([row]), expected, fault["value"])
+    for row in np.flatnonzero(compute_validity(column)).tolist():
+        collector.add(row, reject_malformed(0, InvalidEventError(**column[row].as_py())))
 
 
 def _check_envelope(batch: pa.RecordBatch, collector: RejectionCollector) -> None:
@@ -177,7 +194,9 @@ def _check_envelope(batch: pa.RecordBatch, collector: RejectionCollector) -> Non
     collector.reject(unknown, rule, _show_names(batch.column("channel"), unknown))
 
 
-def _check_kinds(batch: pa.RecordBatch, collector: RejectionCollector) -> None:
+def _check_kinds(
+    batch: pa.RecordBatch, collector: RejectionCollector, embedders: Sequence[Embedder]
+) -> None:
     """Reject rows without exactly one known kind, then check each kind's own fields."""
     kind_column = batch.column(KIND_COLUMN)
     rule = Expectation(
@@ -194,11 +213,15 @@ def _check_kinds(batch: pa.RecordBatch, collector: RejectionCollector) -> None:
     )
     collector.reject(unknown, rule, _show_names(kind_column, unknown))
     event_times = _read_us(batch, "event_time")
+    n_rows = batch.num_rows
     for number, kind in enumerate(EVENT_KINDS):
         if kind not in batch.schema.names:
             continue
         column = batch.column(kind)
-        is_set, is_named = compute_validity(column), kind_index == number
+        is_named = kind_index == number
+        if column.null_count == n_rows and not is_named.any():
+            continue
+        is_set = compute_validity(column)
         wrong = np.flatnonzero(is_set != is_named)
         rule = Expectation(
             RejectionReason.BAD_VALUE,
@@ -209,7 +232,7 @@ def _check_kinds(batch: pa.RecordBatch, collector: RejectionCollector) -> None:
         collector.reject(wrong, rule, ["set" if is_set[row] else "absent" for row in wrong])
         rows = np.flatnonzero(is_set & is_named & ~collector.is_rejected)
         if len(rows):
-            checker = KindChecker(collector, kind, rows, event_times[rows])
+            checker = KindChecker(collector, kind, rows, event_times[rows], embedders)
             checker.check(column if len(rows) == len(column) else column.take(pa.array(rows)))
 
 
