@@ -19,6 +19,8 @@ Layout of one generation (`STORE/generations/NNNN`, see `features.store.generati
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Self
 
@@ -33,8 +35,9 @@ from features.records.packing import PackedRecords
 from features.store.generations import find_generation
 from features.store.key_codes import join_keys, split_keys
 from features.store.lmdb_environment import DATABASES, LmdbOptions, explained, open_environment
-from features.store.port import ShardState
+from features.store.port import RecordChunk, SeenChunk, ShardState
 from features.store.schema import CURRENT_SCHEMA, StoreSchema, check_schema
+from features.store.seen_table import scan_ledger
 
 RECORDS, SEEN = b"r", b"s"
 """Which ledger a state in `shards` belongs to."""
@@ -139,15 +142,17 @@ class LmdbFeatureReader:
         """Return how far a shard of the seen ledger has come; see the port."""
         return self._read_state(SEEN, shard)
 
-    def scan(self, shard: int) -> Iterator[tuple[npt.NDArray[np.uint8], PackedRecords]]:
+    def scan(self, shard: int) -> Iterator[RecordChunk]:
         """Yield all records of a shard in chunks, ascending keys; see the port."""
-        # A shard is the low half of the first byte: 16 stretches of the tree.
-        for first_byte in range(shard, 256, N_SHARDS):
-            last = bytes([first_byte])
-            while chunk := self._read_chunk(last, first_byte):
-                keys, blobs = zip(*chunk, strict=True)
-                yield join_keys(keys), PackedRecords.from_blobs(blobs)
-                last = keys[-1] + b"\0"  # The next possible key.
+        start = bytes([shard])
+        while True:
+            self._check_open()
+            with explained(self._path), self._begin(self._records) as transaction:
+                chunk = next(self._walk(transaction, shard, start), None)
+            if chunk is None:
+                return
+            yield chunk
+            start = chunk[0][-1].tobytes() + b"\0"  # The next possible key.
 
     def count_bytes(self) -> int:
         """Return the bytes of the pages that hold something, without free ones."""
@@ -160,15 +165,19 @@ class LmdbFeatureReader:
         )
         return int(n_pages * statistics[0]["psize"])
 
-    def copy(self, folder: Path) -> None:
-        """Write a compact copy of one state of records and progress; made while others write.
-
-        Raises:
-            StoreUnavailableError: It cannot be written.
-        """
+    @contextmanager
+    def read_shard_snapshot(self, shard: int) -> Iterator[tuple[ShardState, Iterator[RecordChunk]]]:
+        """Yield one state of a shard's records; see `SnapshotReader`."""
         self._check_open()
-        with explained(folder):
-            self._environment.copy(str(folder), compact=True)
+        with explained(self._path), self._begin(self._records) as transaction:
+            yield self._get_state(transaction, RECORDS, shard), self._walk(transaction, shard)
+
+    @contextmanager
+    def read_seen_snapshot(self) -> Iterator[tuple[list[ShardState], Iterator[SeenChunk]]]:
+        """Yield the seen ledger's progress and entries; see `SnapshotReader`."""
+        states = [self.read_seen_state(shard) for shard in range(N_SHARDS)]
+        with explained(self._path):
+            yield states, scan_ledger(self._path / "seen")
 
     def close(self) -> None:
         """Release the files; later calls do nothing."""
@@ -176,17 +185,20 @@ class LmdbFeatureReader:
             self._is_open = False
             self._environment.close()
 
-    def _read_chunk(self, start: bytes, first_byte: int) -> list[tuple[bytes, bytes]]:
-        self._check_open()
-        chunk: list[tuple[bytes, bytes]] = []
-        with explained(self._path), self._begin(self._records) as transaction:
-            cursor = transaction.cursor()
-            if cursor.set_range(start):
-                for key, value in cursor:
-                    if key[0] != first_byte or len(chunk) == _N_SCANNED:
-                        break
-                    chunk.append((key, value))
-        return chunk
+    def _walk(
+        self, transaction: lmdb.Transaction[bytes], shard: int, start: bytes = b""
+    ) -> Iterator[RecordChunk]:
+        """Yield a shard's records from a key on, in chunks."""
+        cursor = transaction.cursor(self._records)
+        # A shard is the low half of the first byte: 16 stretches of the tree.
+        for first_byte in range(shard, 256, N_SHARDS):
+            stretch = bytes([first_byte])
+            if stretch < start[:1] or not cursor.set_range(max(stretch, start)):
+                continue
+            pairs = takewhile(lambda pair: pair[0][:1] == stretch, cursor)  # noqa: B023
+            while chunk := list(islice(pairs, _N_SCANNED)):
+                keys, blobs = zip(*chunk, strict=True)
+                yield join_keys(keys), PackedRecords.from_blobs(blobs)
 
     def _read_state(self, ledger: bytes, shard: int) -> ShardState:
         self._check_open()

@@ -21,7 +21,12 @@ from features.store.commit_rules import (
     check_version,
     find_live_generation,
 )
-from features.store.generations import find_generation, make_first_generation, read_pointer
+from features.store.generations import (
+    describe_unknown,
+    find_generation,
+    make_first_generation,
+    read_pointer,
+)
 from features.store.key_codes import split_keys
 from features.store.lmdb_environment import (
     DATABASES,
@@ -99,7 +104,11 @@ class LmdbFeatureStore(LmdbFeatureReader):
         """
         root = Path(store)
         with explained(root):
-            folder = find_generation(root, generation) or make_first_generation(root)
+            folder = find_generation(root, generation)
+            if folder is None:
+                if generation is not None:
+                    raise describe_unknown(str(root), generation)
+                folder = make_first_generation(root)
         options = options or LmdbOptions()
         with ExitStack() as undo:
             lock = WriterLock(folder / "writer.lock")

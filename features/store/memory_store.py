@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -21,6 +22,7 @@ from features.store.key_codes import join_keys, split_keys
 from features.store.port import (
     SEEN_DTYPE,
     SEEN_GENERATION_US,
+    RecordChunk,
     RecordCommit,
     SeenCommit,
     ShardState,
@@ -48,11 +50,13 @@ class MemoryFeatureStore:
         self._seen: list[dict[int, dict[int, tuple[int, int]]]] = [{} for _ in range(N_SHARDS)]
         self._seen_states = [ShardState() for _ in range(N_SHARDS)]
         self._is_open = True
+        self._lock = threading.Lock()  # A commit is seen whole by readers in other threads.
 
     def read_records(self, entity_keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the stored records in the order of the keys; see the port."""
         self._check_open()
-        return [self._records.get(key) for key in entity_keys]
+        with self._lock:
+            return [self._records.get(key) for key in entity_keys]
 
     def read_packed(self, keys: npt.NDArray[np.uint8]) -> PackedRecords:
         """Return the stored records in the order of the keys; see the port."""
@@ -95,10 +99,11 @@ class MemoryFeatureStore:
             stored = self._states[commit.shard].version
             check_version(commit.shard, commit.expected_version, stored)
         for commit in commits:
-            pairs = zip(split_keys(commit.keys), commit.packed.to_blobs(), strict=True)
-            self._records.update(pairs)
+            pairs = dict(zip(split_keys(commit.keys), commit.packed.to_blobs(), strict=True))
             version = commit.expected_version + 1
-            self._states[commit.shard] = ShardState.from_progress(version, commit.progress)
+            with self._lock:
+                self._records.update(pairs)
+                self._states[commit.shard] = ShardState.from_progress(version, commit.progress)
         return [commit.expected_version + 1 for commit in commits]
 
     def delete_records(self, shard: int, expected_version: int, keys: npt.NDArray[np.uint8]) -> int:
@@ -107,12 +112,13 @@ class MemoryFeatureStore:
         check_keys(shard, keys)
         state = self._states[shard]
         check_version(shard, expected_version, state.version)
-        for key in split_keys(keys):
-            self._records.pop(key, None)
+        with self._lock:
+            for key in split_keys(keys):
+                self._records.pop(key, None)
         self._states[shard] = ShardState.from_progress(expected_version + 1, state)
         return expected_version + 1
 
-    def scan(self, shard: int) -> Iterator[tuple[npt.NDArray[np.uint8], PackedRecords]]:
+    def scan(self, shard: int) -> Iterator[RecordChunk]:
         """Yield all records of a shard, ascending keys; see the port."""
         self._check_open()
         keys = sorted(key for key in self._records if compute_shard(key) == shard)

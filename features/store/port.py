@@ -17,6 +17,7 @@ a record means: records are bytes here, packed by `features.records.packing`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -156,6 +157,37 @@ class RecordCommit:
     progress: ShardProgress
 
 
+RecordChunk = tuple[npt.NDArray[np.uint8], PackedRecords]
+"""Keys of shape `(m, 16)` and their records, none missing."""
+
+SeenChunk = tuple[int, npt.NDArray[np.uint64], npt.NDArray[np.void]]
+"""Generation (`ingest_us // SEEN_GENERATION_US`), event keys and entries."""
+
+
+class SnapshotReader(Protocol):
+    """What a backup needs of a store that is being written: states with what belongs to them.
+
+    Records are read first, then seen events: so the seen ledger of a backup is never
+    behind its records.
+    """
+
+    def read_shard_snapshot(
+        self, shard: int
+    ) -> AbstractContextManager[tuple[ShardState, Iterator[RecordChunk]]]:
+        """Return one state of a shard's records: its progress, and all of them, ascending."""
+        ...
+
+    def read_seen_snapshot(
+        self,
+    ) -> AbstractContextManager[tuple[list[ShardState], Iterator[SeenChunk]]]:
+        """Return the progress of all shards of the seen ledger, and all that it covers.
+
+        Entries of later commits may be among them, some twice. They are harmless: the
+        rows that told them are still new by their telling.
+        """
+        ...
+
+
 class FeatureReader(Protocol):
     """What a scorer may do with a store. Safe to share between threads.
 
@@ -272,7 +304,7 @@ class FeatureStore(FeatureReader, Protocol):
         """
         ...
 
-    def scan(self, shard: int) -> Iterator[tuple[npt.NDArray[np.uint8], PackedRecords]]:
+    def scan(self, shard: int) -> Iterator[RecordChunk]:
         """Yield all records of a shard in chunks, ascending keys.
 
         Each chunk comes from one state of the shard; a commit may fall between two.

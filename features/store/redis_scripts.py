@@ -80,10 +80,10 @@ end
     + _TAIL
 )
 
-# KEYS: pairs of source and copy. A copy that is forgotten ends by itself.
-COPY_SHARD = b"""
+# KEYS: pairs of source and copy. ARGV: seconds after which a copy ends by itself.
+COPY_KEYS = b"""
 for i = 1, #KEYS, 2 do
-  redis.call('COPY', KEYS[i], KEYS[i + 1], 'REPLACE')
+  redis.call('COPY', KEYS[i], KEYS[i + 1])
   redis.call('EXPIRE', KEYS[i + 1], ARGV[1])
 end
 return 1

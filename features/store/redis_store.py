@@ -6,7 +6,9 @@ The writer is `features.store.redis_writer`; keys and scripts are in `redis_scri
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Self
+from uuid import uuid4
 
 import msgspec
 import numpy as np
@@ -16,18 +18,19 @@ from features.errors import StoreUnavailableError
 from features.keys import N_SHARDS, compute_shard
 from features.records.packing import PackedRecords
 from features.store.key_codes import join_keys, split_keys
-from features.store.port import ShardState
+from features.store.port import SEEN_DTYPE, RecordChunk, SeenChunk, ShardState
 from features.store.redis_address import (
     READER_OPTIONS,
     RedisAddress,
     RedisOptions,
     parse_address,
 )
-from features.store.redis_link import Question, RedisLinks, Reply
-from features.store.redis_scripts import ShardKeys
+from features.store.redis_link import Question, RedisLinks, Reply, pack_words
+from features.store.redis_scripts import COPY_KEYS, ShardKeys
 from features.store.schema import CURRENT_SCHEMA, StoreSchema, check_schema
 
 _N_SCANNED = 4_096
+_COPY_LASTS_S = b"86400"  # A copy whose backup has died ends by itself.
 _N_ASKED = 5_000  # Fields of one command; more would hold up other clients.
 
 decode_state = msgspec.msgpack.Decoder(ShardState).decode
@@ -117,22 +120,61 @@ class RedisFeatureReader:
         """Return how far a shard of the seen ledger has come; see the port."""
         return self._read_state(self._keys[shard].seen_state)
 
-    def scan(self, shard: int) -> Iterator[tuple[npt.NDArray[np.uint8], PackedRecords]]:
+    def scan(self, shard: int) -> Iterator[RecordChunk]:
         """Yield all records of a shard in chunks, ascending keys; see the port."""
-        yield from self.scan_hash(self._keys[shard], self._keys[shard].records)
+        keys = self._keys[shard]
+        for fields, records in self._scan_hash(keys.slot, keys.records):
+            yield join_keys(fields), PackedRecords.from_blobs(records)
 
-    def scan_hash(
-        self, keys: ShardKeys, records: bytes
-    ) -> Iterator[tuple[npt.NDArray[np.uint8], PackedRecords]]:
-        """Yield the records of a hash of a shard in chunks, ascending keys."""
-        fields = sorted(self._list_fields(keys, records))
+    @contextmanager
+    def read_shard_snapshot(self, shard: int) -> Iterator[tuple[ShardState, Iterator[RecordChunk]]]:
+        """Yield one state of a shard's records, from a copy in Redis; see `SnapshotReader`."""
+        keys = self._keys[shard]
+        with self._copy_keys(keys, [keys.records_state, keys.records]) as (state, records):
+            chunks = (
+                (join_keys(fields), PackedRecords.from_blobs(blobs))
+                for fields, blobs in self._scan_hash(keys.slot, records)
+            )
+            yield self._read_state(state), chunks
+
+    @contextmanager
+    def read_seen_snapshot(self) -> Iterator[tuple[list[ShardState], Iterator[SeenChunk]]]:
+        """Yield the seen ledger's progress and entries; see `SnapshotReader`."""
+        # Entries are only added, so those of the states are among what is read later.
+        states = [self.read_seen_state(shard) for shard in range(N_SHARDS)]
+        yield states, self._scan_seen()
+
+    def _scan_seen(self) -> Iterator[SeenChunk]:
+        for keys in self._keys:
+            for field in self._links.ask_one(keys.seen_state, b"HKEYS", keys.seen_state):
+                if field[:2] == b"g:":
+                    name = keys.get_seen(int(field[2:]))
+                    for names, values in self._scan_hash(keys.slot, name):
+                        event_keys = np.frombuffer(b"".join(names), np.uint64)
+                        entries = np.frombuffer(b"".join(values), SEEN_DTYPE)
+                        yield int(field[2:]), event_keys, entries
+
+    def _scan_hash(self, slot: int, name: bytes) -> Iterator[tuple[list[bytes], list[bytes]]]:
+        """Yield fields, ascending, and values of a hash; what is gone meanwhile is left out."""
+        fields = sorted(self._list_fields(name))
         for start in range(0, len(fields), _N_SCANNED):
             part = fields[start : start + _N_SCANNED]
-            (found,) = self._ask([pack_hmget(keys.slot, records, part)])
+            (found,) = self._ask([pack_hmget(slot, name, part)])
             pairs = [pair for pair in zip(part, found, strict=True) if pair[1] is not None]
             if pairs:
-                names, blobs = zip(*pairs, strict=True)
-                yield join_keys(names), PackedRecords.from_blobs(blobs)
+                yield [field for field, _ in pairs], [value for _, value in pairs]
+
+    @contextmanager
+    def _copy_keys(self, keys: ShardKeys, names: Sequence[bytes]) -> Iterator[list[bytes]]:
+        """Yield the names of copies of some keys of a shard, all of one moment."""
+        mark = b":copy:" + uuid4().hex.encode()
+        copies = [name + mark for name in names]
+        pairs = [name for pair in zip(names, copies, strict=True) for name in pair]
+        self._ask([pack_script(COPY_KEYS, keys.slot, pairs, [_COPY_LASTS_S])])
+        try:
+            yield copies
+        finally:
+            self._ask([Question.ask(copies[0], b"UNLINK", *copies)])
 
     def read_erasures(self) -> list[tuple[bytes, int]]:
         """Return the register of erased customers: entity key and erased_us, any order."""
@@ -143,7 +185,7 @@ class RedisFeatureReader:
         """Close the connections; later calls fail."""
         self._links.close()
 
-    def _list_fields(self, keys: ShardKeys, name: bytes) -> set[bytes]:
+    def _list_fields(self, name: bytes) -> set[bytes]:
         """Return the fields of a hash without stopping the server for it."""
         fields: set[bytes] = set()
         cursor, with_values = b"0", False
@@ -203,6 +245,13 @@ def pack_hmget(slot: int, name: bytes, fields: Sequence[bytes]) -> Question:
     parts = [b"*%d\r\n$5\r\nHMGET\r\n$%d\r\n%b\r\n" % (2 + len(fields), len(name), name)]
     parts += [b"$%d\r\n%b\r\n" % (len(field), field) for field in fields]
     return Question(slot, b"".join(parts))
+
+
+def pack_script(
+    script: bytes, slot: int, keys: Sequence[bytes], values: Sequence[bytes]
+) -> Question:
+    """Return the question that runs a script."""
+    return Question(slot, pack_words((b"EVAL", script, len(keys), *keys, *values)))
 
 
 def _about(prefix: str, name: bytes, command: bytes) -> tuple[bytes, bytes, bytes]:

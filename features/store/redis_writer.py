@@ -29,14 +29,14 @@ from features.store.port import (
     ShardState,
 )
 from features.store.redis_address import RedisAddress, RedisOptions, parse_address
-from features.store.redis_link import Question, RedisLinks, Reply, pack_words
+from features.store.redis_link import Question, RedisLinks, Reply
 from features.store.redis_scripts import (
     COMMIT_RECORDS,
     COMMIT_SEEN,
     DELETE_RECORDS,
     ShardKeys,
 )
-from features.store.redis_store import RedisFeatureReader, pack_hmget
+from features.store.redis_store import RedisFeatureReader, pack_hmget, pack_script
 from features.store.schema import CURRENT_SCHEMA, StoreSchema, check_schema
 
 _NOTHING_SEEN = bytes(SEEN_DTYPE.itemsize)
@@ -149,7 +149,7 @@ class RedisFeatureStore(RedisFeatureReader):
             values: list[bytes] = [b""] * (2 * len(commit.keys))
             values[::2], values[1::2] = split_keys(commit.keys), commit.packed.to_blobs()
             version = commit.expected_version
-            return _pack_script(
+            return pack_script(
                 COMMIT_RECORDS,
                 keys.slot,
                 [keys.records_state, keys.records],
@@ -166,7 +166,7 @@ class RedisFeatureStore(RedisFeatureReader):
         names = self._keys[shard]
         commit_id = uuid4().bytes
         head = _encode_head(expected_version, state, commit_id)
-        question = _pack_script(
+        question = pack_script(
             DELETE_RECORDS,
             names.slot,
             [names.records_state, names.records],
@@ -260,7 +260,7 @@ def _pack_seen(
         counts += [_number(generation), _number(len(pairs))]
         values += pairs
     head = _encode_head(commit.expected_version, commit.progress, commit_id)
-    question = _pack_script(
+    question = pack_script(
         COMMIT_SEEN,
         keys.slot,
         [keys.seen_state, *[keys.get_seen(number) for number in (*written, *dropped)]],
@@ -274,12 +274,6 @@ def _pack_seen(
         ],
     )
     return question, after
-
-
-def _pack_script(
-    script: bytes, slot: int, keys: Sequence[bytes], values: Sequence[bytes]
-) -> Question:
-    return Question(slot, pack_words((b"EVAL", script, len(keys), *keys, *values)))
 
 
 def _encode_head(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+import numpy as np
 import xxhash
 
+from features.entities import Layout
 from features.errors import SchemaMismatchError
 from features.keys import N_SHARDS
 from features.records.activity import ACTIVITY_DTYPE
@@ -37,12 +41,20 @@ class StoreSchema(msgspec.Struct, frozen=True):
     n_shards: int
 
 
-_LAYOUTS = (HISTORY_DTYPE, ACTIVITY_DTYPE, TALLY_DTYPE, IDENTITY_DTYPE)
+LAYOUT_DTYPES: dict[Layout, np.dtype[Any]] = {
+    Layout.HISTORY: HISTORY_DTYPE,
+    Layout.ACTIVITY: ACTIVITY_DTYPE,
+    Layout.TALLY: TALLY_DTYPE,
+    Layout.IDENTITY: IDENTITY_DTYPE,
+}
+"""The record in memory of each layout."""
 
 CURRENT_SCHEMA = StoreSchema(
     format_version=FORMAT_VERSION,
     record_version=SCHEMA_VERSION,
-    record_layout=xxhash.xxh3_64_hexdigest(repr([each.descr for each in _LAYOUTS]).encode()),
+    record_layout=xxhash.xxh3_64_hexdigest(
+        repr([each.descr for each in LAYOUT_DTYPES.values()]).encode()
+    ),
     n_shards=N_SHARDS,
 )
 """What this version of hemostat makes and reads."""

@@ -299,3 +299,18 @@ class SeenLedger:
 def list_generations(folder: Path) -> list[int]:
     """Return the numbers of the generations kept in a folder, ascending."""
     return sorted(int(path.name.removesuffix(_SUFFIX)) for path in folder.glob(f"*{_SUFFIX}"))
+
+
+def scan_ledger(folder: Path) -> Iterator[tuple[int, npt.NDArray[np.uint64], npt.NDArray[np.void]]]:
+    """Yield generation, keys and entries of a ledger, also while another process writes it.
+
+    All that was there when the scan began is among them; see `SeenTable.scan`.
+    """
+    for generation in list_generations(folder):
+        try:
+            table = SeenTable(folder / f"{generation}{_SUFFIX}", readonly=True)
+        except FileNotFoundError:  # Dropped meanwhile: nothing of it can arrive any more.
+            continue
+        for keys, entries in table.scan():
+            yield generation, keys, entries
+        table.close()

@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "serve": "hemostat.cli.serve_command",
     "score": "hemostat.cli.score_command",
     "features": "hemostat.cli.features_command",
+    "store": "hemostat.cli.store_command",
     "log": "hemostat.cli.log_command",
     "forget": "hemostat.cli.forget_command",
     "feast": "hemostat.cli.feast_command",

@@ -1,0 +1,431 @@
+"""`hemostat store`: status, backup, restore, verification and rebuilding of online stores."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from features.errors import StoreUnavailableError
+from hemostat.cli.output import Column, JsonOption, Output, Table
+
+if TYPE_CHECKING:
+    from features.store.backup import BackupManifest
+    from features.store.lmdb_store import LmdbFeatureReader
+    from features.store.port import FeatureReader
+    from features.store.redis_store import RedisFeatureReader
+    from features.store.verification import StoreVerification
+    from stream.summary import StreamProgress
+
+app = typer.Typer(name="store")
+
+StoreOption = Annotated[
+    str, typer.Option("--store", help="The online store: a folder, or redis://HOST:PORT.")
+]
+DurableOption = Annotated[
+    bool, typer.Option("--durable", help="Wait for the disk at each commit (folders).")
+]
+
+_MAX_ROUNDS = 20
+
+
+class ShardStatus(msgspec.Struct, frozen=True):
+    """How far one shard has come; times in microseconds UTC, 0: never."""
+
+    shard: int
+    version: int
+    applied_ingest_us: int
+    seen_version: int
+    seen_applied_ingest_us: int
+
+
+class StoreStatus(msgspec.Struct, frozen=True):
+    """What a store is.
+
+    Attributes:
+        store: Its place, without password.
+        generation: The one in use.
+        generations: All.
+        applied_ingest_us: All events up to here are in all shards that were written.
+        behind_s: Seconds from there to now.
+        shards: Each shard.
+    """
+
+    store: str
+    generation: int
+    generations: tuple[int, ...]
+    applied_ingest_us: int
+    behind_s: float
+    shards: tuple[ShardStatus, ...]
+
+
+class StoreBackup(msgspec.Struct, frozen=True):
+    """What a backup or a restore did.
+
+    Attributes:
+        store: The store's place, without password.
+        backup: The backup's folder.
+        records: Number of records.
+        seen: Number of seen event keys (some may be counted twice).
+        bytes: Bytes of the files.
+        seconds: How long it took: for a restore, the recovery time.
+        recovery_point_us: All events up to here are in it, microseconds UTC.
+        behind_s: Seconds from the recovery point to now: what a stream has to catch up.
+    """
+
+    store: str
+    backup: str
+    records: int
+    seen: int
+    bytes: int
+    seconds: float
+    recovery_point_us: int
+    behind_s: float
+
+
+class StoreRebuild(msgspec.Struct, frozen=True):
+    """What a rebuild did.
+
+    Attributes:
+        store: The store's place, without password.
+        generation: The new generation, now in use.
+        replaced: The one that was; 0: none.
+        events: Rows of the log that were read.
+        rounds: How often the end of the log was reached.
+        seconds: How long it took: the recovery time from the log.
+    """
+
+    store: str
+    generation: int
+    replaced: int
+    events: int
+    rounds: int
+    seconds: float
+
+
+@app.callback()
+def _group() -> None:
+    """See, back up, restore, verify and rebuild an online store."""
+
+
+@app.command("status")
+def show_status(store: StoreOption, as_json: JsonOption = False) -> None:
+    """Show a store's generations and how far each shard has come."""
+    from features.keys import N_SHARDS
+    from features.store.opening import open_store, read_generations
+
+    generations = read_generations(store)
+    shards = []
+    with open_store(store, "read") as reader:
+        shown = _show_place(store, reader)
+        for shard in range(N_SHARDS):
+            state, seen = reader.read_shard_state(shard), reader.read_seen_state(shard)
+            shards.append(
+                ShardStatus(
+                    shard,
+                    state.version,
+                    state.applied_ingest_us,
+                    seen.version,
+                    seen.applied_ingest_us,
+                )
+            )
+    applied_us = min((each.applied_ingest_us for each in shards if each.version), default=0)
+    status = StoreStatus(
+        shown,
+        generations.current,
+        generations.numbers,
+        applied_us,
+        _count_behind_s(applied_us),
+        tuple(shards),
+    )
+    Output(as_json).show(status, [_draw_status(status)])
+
+
+@app.command("backup")
+def back_up(
+    store: StoreOption,
+    to: Annotated[Path, typer.Option(help="Folder for the backup; new or empty.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write a backup of a store, also while a stream writes to it.
+
+    It can be restored into a store of another kind.
+    """
+    from features.store.backup import write_backup
+    from features.store.opening import open_store
+
+    output = Output(as_json)
+    with (
+        open_store(store, "read") as reader,
+        _show_progress(output, "backing up", "shards") as tell,
+    ):
+        shown = _show_place(store, reader)
+        manifest = write_backup(reader, to, now_us=_read_now_us, on_shard=tell)
+    result = _describe_backup(shown, to, manifest, manifest.seconds)
+    text = f"restore it with: hemostat store restore {to} --store STORE"
+    output.show(result, [_draw_backup("Backed up", result)], text=text)
+
+
+@app.command("restore")
+def restore(
+    backup: Annotated[Path, typer.Argument(help="A folder written by `hemostat store backup`.")],
+    store: StoreOption,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take the place of the store that is there.")
+    ] = False,
+    durable: DurableOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fill a store from a backup; the stream then goes on from the backup's positions."""
+    from features.store.backup import restore_backup
+    from features.store.opening import StoreOptions, open_store
+
+    output = Output(as_json)
+    started_s = time.perf_counter()
+    with _show_progress(output, "restoring", "shards") as tell:
+        manifest = restore_backup(
+            backup, store, StoreOptions(is_durable=durable), is_replacing=replace, on_shard=tell
+        )
+    seconds = time.perf_counter() - started_s
+    with open_store(store, "read") as reader:
+        shown = _show_place(store, reader)
+    result = _describe_backup(shown, backup, manifest, seconds)
+    text = f"catch up with: hemostat stream SOURCE --store {shown}"
+    output.show(result, [_draw_backup("Restored", result)], text=text)
+
+
+@app.command("verify")
+def verify(
+    store: StoreOption,
+    against: Annotated[
+        str, typer.Option(help="Another store that must hold the same records, byte by byte.")
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Read and unpack every record of a store; count records and bytes per layout."""
+    from features.store.opening import open_store
+    from features.store.verification import verify_store
+
+    output = Output(as_json)
+    with ExitStack() as stack:
+        reader = stack.enter_context(open_store(store, "read"))
+        other = stack.enter_context(open_store(against, "read")) if against else None
+        tell = stack.enter_context(_show_progress(output, "verifying", "shards"))
+        found = verify_store(reader, other, tell)
+        shown = _show_place(store, reader)
+    output.show(found, [_draw_verification(shown, found)])
+    if found.faults:
+        raise StoreUnavailableError(
+            "the store is not what it should be",
+            field="store",
+            value=f"{shown}: {found.faults} faults: {'; '.join(found.fault_examples)}",
+            expectation="no faults",
+            fix="restore a backup, or rebuild: `hemostat store rebuild SOURCE --store STORE`",
+        )
+
+
+@app.command("rebuild")
+def rebuild(
+    source: Annotated[str, typer.Argument(help="The log that the store was streamed from.")],
+    store: StoreOption,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the generation that was in use.")
+    ] = False,
+    durable: DurableOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Stream a log into a new generation beside the one in use, catch up, then swap.
+
+    Scorers go on with the old one and take the new one over without a failed call. A
+    stream that still writes to the old one is refused at its next commit: start it
+    again, it goes on from the new generation.
+    """
+    from features.store.opening import (
+        StoreOptions,
+        begin_generation,
+        drop_generation,
+        open_store,
+        swap_generation,
+    )
+
+    output = Output(as_json)
+    started_s = time.perf_counter()
+    number = begin_generation(store)
+    try:
+        options = StoreOptions(is_durable=durable)
+        with (
+            open_store(store, "write", options, generation=number) as writer,
+            _show_progress(output, "rebuilding", "events") as tell,
+        ):
+            shown = _show_place(store, writer)
+            n_events, n_rounds = _stream_until_level(source, store, writer, tell)
+    except BaseException:
+        drop_generation(store, number)
+        raise
+    replaced = swap_generation(store, number)
+    if replaced and not keep:
+        drop_generation(store, replaced)
+    seconds = time.perf_counter() - started_s
+    result = StoreRebuild(shown, number, replaced, n_events, n_rounds, seconds)
+    output.show(result, [_draw_rebuild(result)])
+
+
+def _stream_until_level(
+    source: str, store: str, writer: object, tell: Callable[[int, int], None]
+) -> tuple[int, int]:
+    """Stream to the end of the log until nothing has come meanwhile; return events and rounds."""
+    from features.store.place import is_redis_url
+    from stream.options import StreamOptions
+    from stream.runner import run_stream
+
+    def show(at: StreamProgress) -> None:
+        tell(at.rows_done, at.rows_total)
+
+    register = Path("hemostat-stream") if is_redis_url(store) else Path(store)
+    n_events = 0
+    for n_rounds in range(1, _MAX_ROUNDS + 1):
+        with tempfile.TemporaryDirectory(prefix="hemostat-rebuild-") as folder:
+            # Dead letters are filed already, by the stream that the log came through first.
+            options = StreamOptions(Path(folder), registers=(register,))
+            summary = run_stream(source, writer, options, show)  # type: ignore[arg-type]
+        n_events += summary.events_read
+        if not summary.events_read:
+            break
+    return n_events, n_rounds
+
+
+def _show_place(store: str, reader: FeatureReader) -> str:
+    """Return a store's place as it may be shown: an address without its password."""
+    return str(getattr(reader, "shown", store))
+
+
+def _read_now_us() -> int:
+    return time.time_ns() // 1_000
+
+
+def _count_behind_s(applied_us: int) -> float:
+    return max(0.0, (_read_now_us() - applied_us) / 1e6) if applied_us else 0.0
+
+
+def _describe_backup(
+    shown: str, folder: Path, manifest: BackupManifest, seconds: float
+) -> StoreBackup:
+    *records, seen = manifest.files
+    return StoreBackup(
+        store=shown,
+        backup=str(folder),
+        records=sum(file.rows for file in records),
+        seen=seen.rows,
+        bytes=sum(file.bytes for file in manifest.files),
+        seconds=seconds,
+        recovery_point_us=manifest.applied_ingest_us,
+        behind_s=_count_behind_s(manifest.applied_ingest_us),
+    )
+
+
+@contextmanager
+def _show_progress(output: Output, what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield what is told the parts done and of all; a bar on stderr."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    bar = Progress(
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        console=output.make_progress_console(),
+        transient=True,
+    )
+    task = bar.add_task("", total=None)
+    with bar:
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _draw_status(status: StoreStatus) -> Table:
+    rows = tuple(
+        (
+            str(each.shard),
+            f"{each.version:,}",
+            _show_time(each.applied_ingest_us),
+            _show_time(each.seen_applied_ingest_us),
+        )
+        for each in status.shards
+    )
+    others = [str(number) for number in status.generations if number != status.generation]
+    return Table(
+        title=f"Store {status.store}, generation {status.generation}",
+        columns=(
+            Column("shard", "right"),
+            Column("commits", "right"),
+            Column("records applied up to"),
+            Column("ids seen up to"),
+        ),
+        rows=rows,
+        caption=f"all shards are applied up to {_show_time(status.applied_ingest_us)}"
+        + (f"; other generations: {', '.join(others)}" if others else ""),
+    )
+
+
+def _draw_backup(what: str, result: StoreBackup) -> Table:
+    rows = (
+        ("records", f"{result.records:,}"),
+        ("seen event ids", f"{result.seen:,}"),
+        ("size", f"{result.bytes / 1e6:,.1f} MB"),
+        ("time", f"{result.seconds:.2f} s"),
+        ("recovery point", _show_time(result.recovery_point_us)),
+        ("behind now", _show_duration(result.behind_s)),
+    )
+    return Table(f"{what}: {result.store}", (Column(""), Column("", "right")), rows)
+
+
+def _draw_verification(shown: str, found: StoreVerification) -> Table:
+    rows = [
+        (each.layout, f"{each.records:,}", f"{each.bytes:,}", f"{each.bytes_per_record:,.0f}")
+        for each in found.layouts
+    ]
+    total = sum(each.bytes for each in found.layouts)
+    mean = total / max(1, found.records)
+    rows.append(("all", f"{found.records:,}", f"{total:,}", f"{mean:,.0f}"))
+    compared = ", compared with the other store" if found.compared else ""
+    return Table(
+        title=f"Verified {shown}: {found.faults} faults{compared}",
+        columns=(
+            Column("layout"),
+            Column("records", "right"),
+            Column("bytes", "right"),
+            Column("bytes per record", "right"),
+        ),
+        rows=tuple(rows),
+        caption=f"recovery point {_show_time(found.applied_ingest_us)}",
+    )
+
+
+def _draw_rebuild(result: StoreRebuild) -> Table:
+    rows = (
+        ("generation", str(result.generation)),
+        ("replaced", str(result.replaced or "-")),
+        ("events", f"{result.events:,}"),
+        ("rounds", str(result.rounds)),
+        ("time", f"{result.seconds:.2f} s"),
+    )
+    return Table(f"Rebuilt {result.store}", (Column(""), Column("", "right")), rows)
+
+
+def _show_time(time_us: int) -> str:
+    if not time_us:
+        return "-"
+    return datetime.fromtimestamp(time_us / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _show_duration(seconds: float) -> str:
+    from hemostat.cli.stream_command import format_duration
+
+    return format_duration(timedelta(seconds=seconds)) if seconds else "-"
