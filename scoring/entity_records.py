@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.entities import N_ENTITIES, Entity, Layout
+from features.entities import N_ENTITIES
 from features.errors import StoreUnavailableError
 from features.keys import compute_shard
-from features.records.activity import ACTIVITY_DTYPE
-from features.records.history import HISTORY_DTYPE
-from features.records.packing import PackedRecords, unpack_records
+from features.records.packing import PackedRecords
+from features.records.recency import read_last_event_us
 from features.store.port import FeatureReader
 from features.vector import STATE_UNAVAILABLE, compute_vectors
 from scoring.cases import Case
@@ -64,10 +63,24 @@ def make_unavailable(case: Case) -> CaseRecords:
     return CaseRecords((None,) * len(case.entity_keys), not any(case.entity_keys), None)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CaseVectors:
+    """What the records of some cases say.
+
+    Attributes:
+        vectors: Shape `(n_rows, N_FEATURES)`: the rows of all cases, one after the other.
+        last_event_us: Shape `(n_cases,)`: when each case's customer did something last;
+            0: nothing is known of them.
+    """
+
+    vectors: npt.NDArray[np.float32]
+    last_event_us: npt.NDArray[np.int64]
+
+
 def compute_case_vectors(
     cases: Sequence[Case], records: Sequence[CaseRecords], rows: npt.NDArray[Any]
-) -> npt.NDArray[np.float32]:
-    """Return the vectors of all rows of some cases, shape `(n_rows, N_FEATURES)`.
+) -> CaseVectors:
+    """Return the vectors of all rows of some cases.
 
     Args:
         cases: In their order.
@@ -81,33 +94,18 @@ def compute_case_vectors(
     names = [key is not None for case in cases for key in case.entity_keys]
     is_named = np.array(names, np.bool_).reshape(-1, N_ENTITIES)
     states = np.zeros(len(rows), np.int8)
-    start = 0
+    firsts, end = [], 0
     for case, one in zip(cases, records, strict=True):
-        end = start + case.n_rows
+        start, end = end, end + case.n_rows
+        firsts.append(start)
         if not one.is_available and case.customer_key is None:
             is_named[start:end] = False  # A guest is one, whether or not the store answers.
         elif not one.is_available:
             states[start:end] = STATE_UNAVAILABLE
-        start = end
-    return compute_vectors(packed, is_named, states, rows)
-
-
-def read_last_event_us(records: Sequence[CaseRecords]) -> list[int]:
-    """Return when the latest event of each case's customer happened; 0: no history is known.
-
-    Raises:
-        SchemaMismatchError: A record is damaged.
-    """
-    latest = np.zeros(len(records), np.int64)
-    for entity, layout, dtype in (
-        (Entity.CUSTOMER, Layout.HISTORY, HISTORY_DTYPE),
-        (Entity.ACTIVITY, Layout.ACTIVITY, ACTIVITY_DTYPE),
-    ):
-        packed = PackedRecords.from_blobs([one.records[entity] for one in records])
-        if packed.ends[-1]:
-            unpacked = unpack_records(layout, packed, dtype)
-            np.maximum(latest, unpacked["last_event_us"], out=latest)
-    return [int(time_us) for time_us in latest]
+    return CaseVectors(
+        compute_vectors(packed, is_named, states, rows),
+        read_last_event_us(packed, np.array(firsts, np.int64)),
+    )
 
 
 def _find_shards(case: Case) -> set[int]:

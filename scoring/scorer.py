@@ -35,7 +35,6 @@ from scoring.entity_records import (
     CaseRecords,
     compute_case_vectors,
     make_unavailable,
-    read_last_event_us,
     read_records,
 )
 from scoring.metrics import ScoringMetrics
@@ -182,13 +181,13 @@ class Scorer:
         with self._metrics.time_stage("vector"):
             rows, offsets = unpack_cases(cases, now_us)
             try:
-                vectors = compute_case_vectors(cases, records, rows)
+                found = compute_case_vectors(cases, records, rows)
             except SchemaMismatchError:
                 # One damaged record must not blind the cases that do not need it.
                 records = [self._check_records(*case) for case in zip(cases, records, strict=True)]
-                vectors = compute_case_vectors(cases, records, rows)
-            last_event_us = read_last_event_us(records)
-        return _Evaluated(now_us, records, last_event_us, offsets, vectors)
+                found = compute_case_vectors(cases, records, rows)
+        last_event_us: list[int] = found.last_event_us.tolist()
+        return _Evaluated(now_us, records, last_event_us, offsets, found.vectors)
 
     def _check_records(self, case: Case, records: CaseRecords) -> CaseRecords:
         """Return a case's records; as not available if one of them is damaged."""

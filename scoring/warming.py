@@ -50,7 +50,7 @@ def warm_scorer(models: Mapping[str, Model], rules: Rules) -> None:
 def _answer(case: Case, model: Model, rules: Rules) -> None:
     rows, _ = unpack_cases([case], _NOW_US)
     records = CaseRecords((None,) * len(case.entity_keys), is_available=True, applied_us=None)
-    vectors = compute_case_vectors([case], [records], rows)
+    vectors = compute_case_vectors([case], [records], rows).vectors
     outputs = model.predict(vectors)
     margin = compute_margin(case.value_minor, case.cost_minor, rules.policy)
     facts = CaseFacts(case.call, pb.CUSTOMER_STATE_KNOWN, margin)

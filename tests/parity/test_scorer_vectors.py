@@ -73,7 +73,7 @@ def test_on_a_simulated_log(tmp_path: Path, print_result: Callable[[str], None])
         case = to_case(to_request(event), with_lines=True, received_s=0.0, now_us=now_us)
         records = read_records(_fill_store(folded, cells, now_us), [case])
         rows, _ = unpack_cases([case], now_us)
-        vectors = compute_case_vectors([case], records, rows)
+        vectors = compute_case_vectors([case], records, rows).vectors
         np.testing.assert_array_equal(vectors, expected[indices == index])
         n_rows += len(vectors)
     print_result(f"scorer's vectors, simulated log: {n_rows} rows, read + vector = bulk, equal")
