@@ -18,9 +18,7 @@ from hemostat.cli.output import Column, JsonOption, Output, Table
 
 if TYPE_CHECKING:
     from features.store.backup import BackupManifest
-    from features.store.lmdb_store import LmdbFeatureReader
-    from features.store.port import FeatureReader
-    from features.store.redis_store import RedisFeatureReader
+    from features.store.port import FeatureReader, FeatureStore
     from features.store.verification import StoreVerification
     from stream.summary import StreamProgress
 
@@ -32,6 +30,9 @@ StoreOption = Annotated[
 DurableOption = Annotated[
     bool, typer.Option("--durable", help="Wait for the disk at each commit (folders).")
 ]
+
+OnPart = Callable[[int, int | None], None]
+"""Told the number of parts done and of all; None: not known."""
 
 _MAX_ROUNDS = 20
 
@@ -215,8 +216,11 @@ def verify(
 
     output = Output(as_json)
     with ExitStack() as stack:
-        reader = stack.enter_context(open_store(store, "read"))
-        other = stack.enter_context(open_store(against, "read")) if against else None
+        reader = open_store(store, "read")
+        stack.callback(reader.close)
+        other = open_store(against, "read") if against else None
+        if other is not None:
+            stack.callback(other.close)
         tell = stack.enter_context(_show_progress(output, "verifying", "shards"))
         found = verify_store(reader, other, tell)
         shown = _show_place(store, reader)
@@ -278,7 +282,7 @@ def rebuild(
 
 
 def _stream_until_level(
-    source: str, store: str, writer: object, tell: Callable[[int, int], None]
+    source: str, store: str, writer: FeatureStore, tell: OnPart
 ) -> tuple[int, int]:
     """Stream to the end of the log until nothing has come meanwhile; return events and rounds."""
     from features.store.place import is_redis_url
@@ -289,12 +293,13 @@ def _stream_until_level(
         tell(at.rows_done, at.rows_total)
 
     register = Path("hemostat-stream") if is_redis_url(store) else Path(store)
-    n_events = 0
-    for n_rounds in range(1, _MAX_ROUNDS + 1):
+    n_events = n_rounds = 0
+    while n_rounds < _MAX_ROUNDS:
+        n_rounds += 1
         with tempfile.TemporaryDirectory(prefix="hemostat-rebuild-") as folder:
             # Dead letters are filed already, by the stream that the log came through first.
             options = StreamOptions(Path(folder), registers=(register,))
-            summary = run_stream(source, writer, options, show)  # type: ignore[arg-type]
+            summary = run_stream(source, writer, options, show)
         n_events += summary.events_read
         if not summary.events_read:
             break
@@ -331,7 +336,7 @@ def _describe_backup(
 
 
 @contextmanager
-def _show_progress(output: Output, what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+def _show_progress(output: Output, what: str, unit: str) -> Iterator[OnPart]:
     """Yield what is told the parts done and of all; a bar on stderr."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -426,6 +431,6 @@ def _show_time(time_us: int) -> str:
 
 
 def _show_duration(seconds: float) -> str:
-    from hemostat.cli.stream_command import format_duration
+    from hemostat.cli.stream_tables import format_duration
 
     return format_duration(timedelta(seconds=seconds)) if seconds else "-"
