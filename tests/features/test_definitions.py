@@ -8,17 +8,20 @@ import sys
 
 import pytest
 
-from features.definition import WINDOWS, Aggregation, FeatureDefinition, Window
+from features.definition import (
+    DAY_US,
+    HOUR_US,
+    N_DAILY,
+    N_HOURLY,
+    N_WEEKLY,
+    WEEK_US,
+    WINDOWS,
+    FeatureDefinition,
+    Window,
+)
 from features.definitions import FEATURE_NAMES, FEATURES, N_FEATURES, SCHEMA_HASH
 from features.log.schema import EVENT_KINDS
-from features.record import (
-    COUNTERS,
-    DAILY_HOP_US,
-    LIFETIME_COUNTERS,
-    N_DAILY,
-    N_WEEKLY,
-    WEEKLY_HOP_US,
-)
+from features.plan import N_FACTS, PLAN_COLUMNS, PLAN_SOURCES, SLICE_PLACES, find_slice
 
 UNIT_SUFFIXES = {"minor": ("_minor",), "days": ("_days",), "hours": ("_hours", "_hour_of_day")}
 
@@ -45,24 +48,35 @@ def test_a_row_is_whole(feature: FeatureDefinition) -> None:
         assert feature.window is None
 
 
+def test_every_column_shows_a_fact_of_its_own_entity() -> None:
+    assert sorted(PLAN_COLUMNS) == list(range(N_FEATURES))
+    for column, feature in enumerate(FEATURES):
+        number = find_slice(feature)
+        for call in feature.calls:
+            place = PLAN_SOURCES[call, column]
+            assert SLICE_PLACES[number] <= place < SLICE_PLACES[number + 1] <= N_FACTS
+
+
+def test_no_two_columns_show_the_same_fact() -> None:
+    shown = [(f.entity, f.fact, f.divisor) for f in FEATURES]
+    assert len(set(shown)) == N_FEATURES
+
+
 @pytest.mark.parametrize(
     "feature",
     [feature for feature in FEATURES if feature.operands],
     ids=lambda feature: feature.name,
 )
-def test_a_windowed_feature_counts_what_the_record_keeps_that_long(
-    feature: FeatureDefinition,
-) -> None:
-    assert feature.window is not None
-    kept = COUNTERS if feature.window.length_us else LIFETIME_COUNTERS
-    assert set(feature.operands) <= set(kept)
-    n_operands = {Aggregation.SUM: 1, Aggregation.RATIO: 2}[feature.aggregation]
-    assert len(feature.operands) == n_operands
+def test_a_sum_has_one_operand_and_a_ratio_two(feature: FeatureDefinition) -> None:
+    if feature.aggregation in {"sum", "ratio"}:
+        assert feature.window is not None
+        assert (len(feature.operands) == 1) == (feature.aggregation == "sum")
+        assert (feature.divisor is None) == (feature.aggregation == "sum")
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=lambda window: window.name)
 def test_a_ring_of_tiles_is_long_enough_for_its_windows(window: Window) -> None:
-    size = {DAILY_HOP_US: N_DAILY, WEEKLY_HOP_US: N_WEEKLY}[window.hop_us]
+    size = {HOUR_US: N_HOURLY, DAY_US: N_DAILY, WEEK_US: N_WEEKLY}[window.hop_us]
     # The start is rounded down by up to a hop, and clocks run up to 5 minutes ahead.
     n_touched = -(-(window.length_us + 300_000_000) // window.hop_us) + 1
     assert n_touched <= size

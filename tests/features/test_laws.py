@@ -241,7 +241,7 @@ def test_a_feature_that_does_not_apply_to_the_call_is_missing(call: Call) -> Non
 
 def draw_sample() -> tuple[list[PackedRecords], Any]:
     """Return the records of some customers and one request of each, dense enough to tell."""
-    packed = [store(draw_case(seed, 12 + seed % 90)) for seed in range(120)]
+    packed = [NOBODY, *(store(draw_case(seed, 12 + seed % 90)) for seed in range(120))]
     requests = draw_requests(1, len(packed))
     last_us = START_US + 421 * DAY_US
     requests["time_us"] = np.where(np.arange(len(packed)) % 3 > 0, last_us, requests["time_us"])
