@@ -1,4 +1,4 @@
-"""What is wrong with events, by the very checks of the log's decoders.
+"""What is wrong with events, by the very decoder of the log's readers.
 
 The one module of the scorer that needs the extra `log`; loaded only where events
 are published.
@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pyarrow as pa
+import numpy as np
 
-from features.log.jsonl_source import append_malformed
-from features.log.messages import decode_messages_carefully
+from features.log.decode import decode_messages
 from features.log.rejections import Rejection
-from features.log.validation import validate_batch
 from hemostat.v1 import scoring_pb2 as pb
+
+_EMPTY = pb.EventError(
+    reason="missing_field",
+    field="tenant",
+    value="empty",
+    expectation="a non-empty string",
+    fix="every event names it",
+)
 
 
 def check_events(messages: Sequence[bytes], now_us: int) -> dict[int, pb.EventError]:
@@ -26,12 +32,16 @@ def check_events(messages: Sequence[bytes], now_us: int) -> dict[int, pb.EventEr
     """
     if not messages:
         return {}
-    decoded = decode_messages_carefully(messages)
-    ingest = pa.array([now_us] * len(messages), pa.timestamp("us", tz="UTC"))
-    position = decoded.batch.schema.get_field_index("ingest_time")
-    batch = decoded.batch.set_column(position, decoded.batch.schema.field(position), ingest)
-    rejected = validate_batch(append_malformed(batch, decoded.malformed)).rejected
-    return {rejection.offset: _to_error(rejection) for rejection in rejected}
+    lengths = np.fromiter(map(len, messages), np.int64, len(messages))
+    decoded = decode_messages(
+        np.frombuffer(bytearray().join(messages), np.uint8),
+        np.cumsum(lengths),
+        default_ingest_us=np.full(len(messages), now_us, np.int64),
+    )
+    errors = {rejection.offset: _to_error(rejection) for rejection in decoded.rejected}
+    # In a log an empty message is an erased event, and no fault.
+    errors.update((place, _EMPTY) for place in np.flatnonzero(lengths == 0).tolist())
+    return errors
 
 
 def _to_error(rejection: Rejection) -> pb.EventError:
