@@ -11,14 +11,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from features.bulk import compute_vectors_at
-from features.fold_rows import FOLDED_KINDS
-from features.keys import ENTITY_KEY_SIZE, compute_entity_key, compute_event_key
-from features.log.columns import to_fold_rows, to_line_rows, to_request_rows
+from features.entities import Entity
+from features.keys import compute_entity_key, compute_event_key, compute_member
+from features.log.arrow_cells import from_arrow
+from features.log.columns import RequestRows, to_fold_rows, to_line_rows, to_request_rows
 from features.log.reader import EventLog
 from features.log.validation import validate_batch
-from features.request_rows import REQUEST_ROW_DTYPE, Call
+from features.request_rows import Call
 
-CUSTOMER = "customer"
+_CUSTOMERS = (Entity.CUSTOMER, Entity.ACTIVITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,32 @@ class CoreQuestions:
 
     Attributes:
         requests: Shape `(n,)` of `REQUEST_ROW_DTYPE`.
-        entity_keys: Shape `(n, 16)`, uint8: the customer's key; of no use for guests.
-        is_guest: Shape `(n,)`, bool.
+        entity_keys: Shape `(n, N_ENTITIES, 16)`, uint8.
+        is_named: Shape `(n, N_ENTITIES)`, bool.
     """
 
     requests: npt.NDArray[Any]
     entity_keys: npt.NDArray[np.uint8]
-    is_guest: npt.NDArray[np.bool_]
+    is_named: npt.NDArray[np.bool_]
+
+    def take(self, places: npt.NDArray[np.int64]) -> CoreQuestions:
+        """Return some of the questions."""
+        return CoreQuestions(self.requests[places], self.entity_keys[places], self.is_named[places])
+
+
+@dataclass(frozen=True, slots=True)
+class LogRows:
+    """The accepted events of a log as fold rows of all entities.
+
+    Attributes:
+        rows: Shape `(m,)` of `FOLD_ROW_DTYPE`.
+        entity_keys: Shape `(m, 16)`, uint8.
+        embeddings: Shape `(k, DIM)`, int8: what the rows' `embedding` counts.
+    """
+
+    rows: npt.NDArray[Any]
+    entity_keys: npt.NDArray[np.uint8]
+    embeddings: npt.NDArray[np.int8]
 
 
 def build_questions(cases: pa.Table, queries: pa.Table) -> CoreQuestions:
@@ -43,46 +63,74 @@ def build_questions(cases: pa.Table, queries: pa.Table) -> CoreQuestions:
         cases: Case events, every row of a kind that tells a case.
         queries: Columns of `schema.QUERY_SCHEMA`.
     """
-    whole = to_request_rows(cases)
+    cells = from_arrow(cases)
+    whole, lines = to_request_rows(cells), to_line_rows(cells)
     if len(whole.rows) != cases.num_rows:
         raise ValueError("some rows of `cases` tell no case")
-    lines = to_line_rows(cases)
-    first_line = np.searchsorted(lines.source_index, np.arange(cases.num_rows))
+    first_line = np.searchsorted(lines.event_index, np.arange(cases.num_rows))
     case_row, line = queries["case_row"].to_numpy(), queries["line"].to_numpy()
-    requests = np.zeros(queries.num_rows, REQUEST_ROW_DTYPE)
     is_line = queries["call"].to_numpy() == Call.ORDER_LINE
-    requests[~is_line] = whole.rows[case_row[~is_line]]
-    requests[is_line] = lines.rows[(first_line[case_row] + line)[is_line]]
-    requests["time_us"] = queries["time_us"].to_numpy()
-    tenants, customers = queries["tenant"].to_pylist(), queries["customer_id"].to_pylist()
-    own = queries["own_event_id"].to_pylist()
-    requests["case_key"] = [
-        compute_event_key(tenant, event_id) if event_id else 0
-        for tenant, event_id in zip(tenants, own, strict=True)
-    ]
-    keys = b"".join(map(compute_entity_key, tenants, [CUSTOMER] * len(tenants), customers))
-    return CoreQuestions(
-        requests=requests,
-        entity_keys=np.frombuffer(keys, np.uint8).reshape(-1, ENTITY_KEY_SIZE),
-        is_guest=np.array([not customer for customer in customers], np.bool_),
-    )
+    asked = _take(whole, case_row)
+    of_lines = _take(lines, (first_line[case_row] + line)[is_line])
+    asked.requests[is_line] = of_lines.requests
+    asked.entity_keys[is_line] = of_lines.entity_keys
+    asked.is_named[is_line] = of_lines.is_named
+    _name_customers(asked, queries)
+    return asked
 
 
-def read_fold_rows(log: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-    """Return the accepted fold rows of a log and the customers' keys, shape `(n, 16)`."""
+def _take(rows: RequestRows, places: npt.NDArray[np.int64]) -> CoreQuestions:
+    return CoreQuestions(rows.rows[places], rows.entity_keys[places], rows.is_named[places])
+
+
+def _name_customers(questions: CoreQuestions, queries: pa.Table) -> None:
+    """Write who asks, and when: not who the case's customer is."""
+    questions.requests["time_us"] = queries["time_us"].to_numpy()
+    questions.is_named[:, _CUSTOMERS] = False
+    questions.entity_keys[:, _CUSTOMERS] = 0
+    questions.requests["member"] = questions.requests["case_key"] = 0
+    for row, question in enumerate(queries.select(["tenant", "customer_id", "own_event_id"])
+                                   .to_pylist()):  # fmt: skip
+        tenant, customer_id = question["tenant"], question["customer_id"]
+        if question["own_event_id"]:
+            key = compute_event_key(tenant, question["own_event_id"])
+            questions.requests["case_key"][row] = key
+        if customer_id:
+            for entity in _CUSTOMERS:
+                name = compute_entity_key(tenant, entity, customer_id)
+                questions.entity_keys[row, entity] = np.frombuffer(name, np.uint8)
+                questions.is_named[row, entity] = True
+            history = questions.entity_keys[row, Entity.CUSTOMER].tobytes()
+            questions.requests["member"][row] = compute_member(history)
+
+
+def read_rows(log: Path) -> LogRows:
+    """Return the accepted fold rows of a log, partition by partition."""
     opened = EventLog(log)
-    parts = [
-        to_fold_rows(validate_batch(batch, offset).valid)
-        for partition in opened.partitions
-        for offset, batch in opened.read_batches(partition, kinds=tuple(FOLDED_KINDS))
-    ]
-    rows = np.concatenate([part.rows for part in parts])
-    return rows, np.concatenate([part.entity_keys for part in parts])
+    parts: list[LogRows] = []
+    n_embeddings = 0
+    for partition in opened.partitions:
+        for offset, batch in opened.read_batches(partition):
+            cells = from_arrow(validate_batch(batch, offset).valid)
+            told = to_fold_rows(cells)
+            told.rows["embedding"] += np.where(told.rows["embedding"] >= 0, n_embeddings, 0)
+            parts.append(LogRows(told.rows, told.entity_keys, cells.embeddings))
+            n_embeddings += len(cells.embeddings)
+    return LogRows(
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([part.entity_keys for part in parts]),
+        np.concatenate([part.embeddings for part in parts]),
+    )
 
 
 def compute_core(log: Path, questions: CoreQuestions) -> npt.NDArray[np.float32]:
     """Return the core's vectors by the bulk path, shape `(n, n_features)`."""
-    rows, row_keys = read_fold_rows(log)
+    told = read_rows(log)
     return compute_vectors_at(
-        rows, row_keys, questions.requests, questions.entity_keys, questions.is_guest
+        told.rows,
+        told.entity_keys,
+        told.embeddings,
+        questions.requests,
+        questions.entity_keys,
+        questions.is_named,
     )

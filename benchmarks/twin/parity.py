@@ -11,7 +11,7 @@ import pyarrow as pa
 from benchmarks.twin.comparison import FeatureDifference, compare_vectors
 from benchmarks.twin.schema import TwinVectors
 from features.definitions import FEATURE_NAMES
-from features.record import N_CANCEL_REQUESTS, N_ORDERS, N_RETURNS
+from features.records.history import N_CANCEL_REQUESTS, N_ORDERS, N_RETURNS
 from features.request_rows import Call
 
 _RING_SIZES = {

@@ -73,7 +73,8 @@ class RandomPayloads:
     def _draw_amounts(self, n_lines: int = 1) -> dict[str, int]:
         """Return quantity and price; `n_lines` of them stay within validation's 10^13."""
         if self._is_hostile and self._is_one_in(2):
-            greatest = ((10, 10**12 // n_lines), (10**6, 10**7 // n_lines), (1, 10**12))
+            dearest = min(10**12, 10**13 // n_lines)
+            greatest = ((10, 10**12 // n_lines), (10**6, 10**7 // n_lines), (1, dearest))
             quantity, price = self.pick(greatest)
         else:
             quantity = self.pick((1, 1, 2, 12, 1_000))

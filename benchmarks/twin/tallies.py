@@ -49,7 +49,7 @@ SELECT tenant, order_shipped.region AS region, event_us, known_us, 1 AS shipped
 FROM accepted WHERE kind = 'order_shipped'
 UNION ALL BY NAME
 SELECT tenant, delivery_delayed.region AS region, event_us, known_us, 1 AS delayed,
-    delivery_delayed.delay_s AS delay_s
+    nullif(delivery_delayed.delay_s, 0) AS delay_s  -- 0: not said.
 FROM accepted WHERE kind = 'delivery_delayed'
 UNION ALL BY NAME
 SELECT tenant, parcel_lost.region AS region, event_us, known_us, 1 AS lost
