@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import xxhash
-from features.log.decode import DecodedEvents, decode_lines, decode_messages
 
 from features.erasures import Erasures
 from features.log.cells import build_empty_cells
+from features.log.decode import DecodedEvents, decode_lines, decode_messages
 from features.log.fan_out import FoldRows, to_fold_rows
 from features.log.rejections import Rejection
 from features.log.schema import EVENT_KINDS
@@ -30,6 +30,7 @@ from stream.progress import make_source_id
 from stream.sources.port import Encoding, Raw, RawRows, RawTable
 from stream.until import find_cut
 
+_NO_TIMES = np.zeros(1_000_000, np.int64)
 _BRACE = ord("{")
 
 

@@ -21,8 +21,7 @@ from features.errors import (
 )
 from features.keys import N_SHARDS
 from features.log.erasure_register import ErasureRegisters
-from features.store.lmdb_environment import LmdbOptions
-from features.store.lmdb_writer import LmdbFeatureStore
+from features.store.opening import StoreOptions, open_store
 from features.store.port import FeatureStore
 from stream.batches import NewRows, RowBatch
 from stream.dead_letters import DeadLetterFiles
@@ -62,7 +61,7 @@ def stream_to_disk(
     until_us: int | None = None,
     log_format: str | None = None,
     is_following: bool = False,
-    store_options: LmdbOptions | None = None,
+    store_options: StoreOptions | None = None,
     on_progress: OnProgress | None = None,
 ) -> StreamSummary:
     """Stream a source into the embedded store in a folder, made if absent.
@@ -92,7 +91,7 @@ def stream_to_disk(
         log_format=log_format,
     )
     open_source(str(source), log_format=log_format).close()  # Before a store is made in vain.
-    with LmdbFeatureStore.open_writer(folder, store_options) as store:
+    with open_store(folder, "write", store_options) as store:
         return run_stream(str(source), store, options, on_progress)
 
 

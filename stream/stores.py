@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from features.errors import ConfigError
-from features.store.lmdb_environment import LmdbOptions
-from features.store.lmdb_store import LmdbFeatureReader
-from features.store.lmdb_writer import LmdbFeatureStore
+from features.store.opening import StoreOptions, open_store
 from features.store.port import FeatureReader, FeatureStore, ShardState
 
 
@@ -49,40 +46,15 @@ class StorePlace:
             retry_for_s: For how long a Redis server is tried within one call.
 
         Raises:
-            HemostatError: As the adapters say.
+            HemostatError: As `features.store.opening.open_store`.
         """
-        if not self.is_redis:
-            return LmdbFeatureStore.open_writer(
-                self.name, LmdbOptions(map_size_bytes=map_size_bytes)
-            )
-        _check_redis()
-        from features.store.redis_address import RedisOptions
-        from features.store.redis_writer import RedisFeatureStore
-
-        return RedisFeatureStore.open_writer(self.name, RedisOptions(retry_for_s=retry_for_s))
+        options = StoreOptions(map_size_bytes=map_size_bytes, retry_for_s=retry_for_s)
+        return open_store(self.name, "write", options)
 
     def open_reader(self) -> LedgerReader:
         """Return the store, to be read.
 
         Raises:
-            HemostatError: As the adapters say.
+            HemostatError: As `features.store.opening.open_store`.
         """
-        if not self.is_redis:
-            return LmdbFeatureReader.open_reader(self.name)
-        _check_redis()
-        from features.store.redis_store import RedisFeatureReader
-
-        return RedisFeatureReader.open_reader(self.name)
-
-
-def _check_redis() -> None:
-    try:
-        import redis  # noqa: F401 - only whether it is there
-    except ImportError as error:
-        raise ConfigError(
-            "a store in Redis needs another package",
-            field="--store",
-            value="redis",
-            expectation="the package redis",
-            fix="pip install 'hemostat[redis]'",
-        ) from error
+        return open_store(self.name, "read")

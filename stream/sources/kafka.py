@@ -29,9 +29,11 @@ _CHECK_EVERY_S = 5.0
 _IDLE_SLACK_US = 1_000_000
 _POLL_S = 0.002
 
+# librdkafka's own faults begin with an underscore; they are its public interface.
 _UNREACHABLE = frozenset(
-    {ck.KafkaError._ALL_BROKERS_DOWN, ck.KafkaError._TRANSPORT, ck.KafkaError._TIMED_OUT}
+    getattr(ck.KafkaError, name) for name in ("_ALL_BROKERS_DOWN", "_TRANSPORT", "_TIMED_OUT")
 )
+_PARTITION_EOF = getattr(ck.KafkaError, "_PARTITION_EOF")  # noqa: B009 - as above
 
 Log = Callable[[str], None]
 
@@ -106,7 +108,7 @@ class KafkaSource:
             found = self._admin.describe_topics(topics, request_timeout=_CALL_S)
             topic = found[self.address.topic].result(_CALL_S + 1)
         except (ck.KafkaException, TimeoutError) as error:
-            raise self._explain(error) from error
+            raise self.explain(error) from error
         identity = f"{cluster.cluster_id}\0{self.address.topic}\0{topic.topic_id}"
         digest = xxhash.xxh3_64_hexdigest(identity.encode())
         return TopicIdentity(f"{self.address.topic}-{digest}", len(topic.partitions))
@@ -115,6 +117,7 @@ class KafkaSource:
         self, starts: Mapping[int, int], *, is_following: bool, batch_size: int
     ) -> KafkaReader:
         """Return a reader; one that does not follow ends where the partitions end now."""
+        faults: list[ck.KafkaError] = []
         consumer = ck.Consumer(
             {
                 **self._settings,
@@ -127,10 +130,10 @@ class KafkaSource:
                 "queued.min.messages": max(1_000, 2 * batch_size),
                 "reconnect.backoff.max.ms": 1_000,
                 "log_level": "0",
-                "error_cb": lambda error: reader.note_error(error),
+                "error_cb": faults.append,
             }
         )
-        reader = KafkaReader(self, consumer, is_following=is_following)
+        reader = KafkaReader(self, consumer, faults, is_following=is_following)
         try:
             reader.assign(starts)
         except BaseException:
@@ -168,7 +171,8 @@ class KafkaSource:
     def close(self) -> None:
         """Do nothing: readers have connections of their own."""
 
-    def _explain(self, error: Exception) -> SourceUnavailableError | ConfigError:
+    def explain(self, error: Exception) -> SourceUnavailableError | ConfigError:
+        """Return what a fault of the client means."""
         code = error.args[0].code() if isinstance(error, ck.KafkaException) else None
         if code == ck.KafkaError.UNKNOWN_TOPIC_OR_PART:
             return ConfigError(
@@ -198,7 +202,14 @@ class TopicIdentity:
 class KafkaReader:
     """A `SourceReader` of some partitions of a topic. Made by `KafkaSource.open_reader`."""
 
-    def __init__(self, source: KafkaSource, consumer: ck.Consumer, *, is_following: bool) -> None:
+    def __init__(
+        self,
+        source: KafkaSource,
+        consumer: ck.Consumer,
+        faults: list[ck.KafkaError],
+        *,
+        is_following: bool,
+    ) -> None:
         self._source = source
         self._consumer = consumer
         self._is_following = is_following
@@ -206,7 +217,8 @@ class KafkaReader:
         self._next: dict[int, int] = {}
         self._ends: dict[int, int] = {}
         self._ended: dict[int, int] = {}
-        self._fault: ck.KafkaError | None = None
+        # Faults since the last check: who answers next may be another broker.
+        self._faults = faults
         self._checked_s = time.monotonic()
 
     def assign(self, starts: Mapping[int, int]) -> None:
@@ -233,7 +245,7 @@ class KafkaReader:
                     field=f"{self._source.name} partition {partition}",
                     value=f"{high} messages",
                     expectation=f"at least {start} messages",
-                    fix="restore the broker's log, or rebuild: `hemostat stream SOURCE --store NEW`",
+                    fix="restore the broker's log, or rebuild the store: --store NEW",
                 )
             begin = max(start, low)
             self._next[partition], self._limits[partition] = begin, high
@@ -251,24 +263,20 @@ class KafkaReader:
         try:
             messages = self._consumer.consume(max_rows, timeout=_POLL_S)
         except ck.KafkaException as error:
-            raise self._source._explain(error) from error  # noqa: SLF001 - its own reader
+            raise self._source.explain(error) from error
         good: dict[int, list[Any]] = {}
         for message in messages:
-            error = message.error()
-            partition = message.partition()
-            if error is None:
+            fault = message.error()
+            partition = int(message.partition() or 0)
+            if fault is None:
                 if partition not in self._ended or self._is_following:
                     good.setdefault(partition, []).append(message)
-            elif error.code() == ck.KafkaError._PARTITION_EOF:
+            elif fault.code() == _PARTITION_EOF:
                 self._ended[partition] = self._read_idle_us()
             else:
-                self._fault = error
+                self._faults.append(fault)
         self._check(has_messages=bool(good))
         return [self._to_rows(partition, those) for partition, those in good.items()]
-
-    def note_error(self, error: ck.KafkaError) -> None:
-        """Remember that a connection broke: who answers next may be another broker."""
-        self._fault = error
 
     def find_ended(self) -> Mapping[int, int]:
         """Return the partitions that were read to their end, and up to when."""
@@ -302,17 +310,18 @@ class KafkaReader:
             SourceUnavailableError: Nobody answers.
         """
         now_s = time.monotonic()
-        fault, self._fault = self._fault, None
+        faults = [each for each in self._faults if each.code() not in _UNREACHABLE]
         is_due = has_messages and now_s - self._checked_s > _CHECK_EVERY_S
-        if fault is None and not is_due:
+        if not self._faults and not is_due:
             return
+        self._faults.clear()
         self._checked_s = now_s
         self._source.check_identity()
-        if fault is not None and fault.code() not in _UNREACHABLE:
+        if faults:
             raise LogFormatError(
                 "the broker does not give the messages that come next",
                 field=self._source.name,
-                value=fault.str(),
+                value=faults[0].str(),
                 expectation="messages from the store's position on",
                 fix="check the topic's retention; rebuild the store if messages are gone",
             )
@@ -348,7 +357,7 @@ class KafkaReader:
             try:
                 bounds = self._consumer.get_watermark_offsets(place, timeout=_CALL_S)
             except ck.KafkaException as error:
-                raise self._source._explain(error) from error  # noqa: SLF001 - its own reader
+                raise self._source.explain(error) from error
             if bounds is not None and (bounds[1] >= start or time.monotonic() > deadline_s):
                 return int(bounds[0]), int(bounds[1])
             time.sleep(0.05)

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import lmdb
 import msgspec
 import numpy as np
 import pytest
 
+from features.keys import N_SHARDS
 from features.log import structs
 from features.log.writer import EventLogWriter
+from features.store.opening import open_store
 from features.store.port import ShardState
 from stream.runner import stream_to_disk
 from stream.summary import StreamSummary
@@ -138,21 +139,37 @@ def _view(event_id: str, ingest_us: int, event_after_us: int) -> Any:
     )
 
 
-def read_all(store: Path) -> dict[str, dict[bytes, bytes]]:
-    """Return what a closed store holds, but for commit counts and forgettable ids."""
-    environment = lmdb.open(str(store / "features"), readonly=True, max_dbs=4, lock=False)
-    with environment:
-        databases = {
-            name: environment.open_db(name.encode(), create=False) for name in ("records", "shards")
-        }
-        with environment.begin() as transaction:
-            content = {name: dict(transaction.cursor(each)) for name, each in databases.items()}
-    decode, encode = msgspec.msgpack.Decoder(ShardState).decode, msgspec.msgpack.encode
-    content["shards"] = {
-        key: encode(msgspec.structs.replace(decode(state), version=0))
-        for key, state in content["shards"].items()
+def read_all(place: Path | str) -> dict[str, Any]:
+    """Return what a closed store holds, but for commit counts and what may be forgotten."""
+    store = open_store(place, "write")
+    try:
+        return dump_opened(store)
+    finally:
+        store.close()
+
+
+def dump_opened(store: Any) -> dict[str, Any]:
+    """Return the content of an open store: records, and both ledgers' progress."""
+    records = {
+        key.tobytes(): packed.get_blob(place)
+        for shard in range(N_SHARDS)
+        for keys, packed in store.scan(shard)
+        for place, key in enumerate(keys)
     }
-    return content
+    seen = [_strip(store.read_seen_state(shard)) for shard in range(N_SHARDS)]
+    return {
+        "records": records,
+        "progress": [_strip(store.read_shard_state(shard)) for shard in range(N_SHARDS)],
+        "seen": [
+            # When ids may be forgotten depends on when progress was looked up.
+            msgspec.structs.replace(each, applied_ingest_us=0)
+            for each in seen
+        ],
+    }
+
+
+def _strip(state: ShardState) -> ShardState:
+    return msgspec.structs.replace(state, version=0)
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
@@ -165,7 +182,7 @@ def read_files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="session")
-def dump_store() -> Callable[[Path], dict[str, dict[bytes, bytes]]]:
+def dump_store() -> Callable[[Path | str], dict[str, Any]]:
     """Call with the folder of a closed store: records and progress, to be compared."""
     return read_all
 
