@@ -115,7 +115,7 @@ def clear_customer_slice(is_available: bool, facts: npt.NDArray[np.float64]) -> 
 
 @inlined
 def pick_columns(
-    number: int, call: int, facts: npt.NDArray[np.float64], out: npt.NDArray[np.float32]
+    number: int, call: int | np.int64, facts: npt.NDArray[np.float64], out: npt.NDArray[np.float32]
 ) -> None:
     """Write the columns of one slice from its facts, and the ratios of these.
 

@@ -97,12 +97,12 @@ def _divide(numerator: float, denominator: float) -> float:
 
 
 @inlined
-def _flag(bit: int) -> float:
+def _flag(bit: int | np.int64) -> float:
     return 1.0 if bit else 0.0
 
 
 @inlined
-def _known_code(code: int) -> float:
+def _known_code(code: int | np.int64) -> float:
     return float(code) if code != 0 else np.nan
 
 

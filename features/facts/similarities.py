@@ -41,15 +41,15 @@ def _find_embedder(now_us: int) -> int:
 
 @inlined
 def _norm(embedding: npt.NDArray[np.int8]) -> float:
-    total = 0
+    total = np.int64(0)
     for k in range(DIM):
         total += np.int64(embedding[k]) * np.int64(embedding[k])
     return float(np.sqrt(float(total)))
 
 
 @inlined
-def _dot(a: npt.NDArray[np.int8], b: npt.NDArray[np.int8]) -> int:
-    total = 0
+def _dot(a: npt.NDArray[np.int8], b: npt.NDArray[np.int8]) -> np.int64:
+    total = np.int64(0)
     for k in range(DIM):
         total += np.int64(a[k]) * np.int64(b[k])
     return total

@@ -79,7 +79,7 @@ def fold_order(record: Any, row: Any) -> None:
 
 
 @inlined
-def _find_line_place(record: Any, time_us: int, key: np.uint64, number: int) -> int:
+def _find_line_place(record: Any, time_us: int, key: np.uint64, number: np.int64) -> int:
     """Return where a line belongs in its ring, by (time, key, number); its size if nowhere."""
     times, keys, numbers = record["line_us"], record["line_key"], record["line_number"]
     for place in range(N_LINES):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from features.compiled import inlined
 from features.definition import DAY_US, HOUR_US, N_DAILY, N_HOURLY, N_WEEKLY, WEEK_US
 from features.folds.tiles import find_tile, open_tiles
@@ -24,7 +26,9 @@ def open_history_tiles(record: Any, time_us: int) -> tuple[int, int, int]:
 
 
 @inlined
-def add_windowed(record: Any, rows: tuple[int, int, int], counter: int, amount: int) -> None:
+def add_windowed(
+    record: Any, rows: tuple[int, int, int], counter: int, amount: int | np.int64
+) -> None:
     """Add to one counter: for life, and in every ring of tiles that still keeps the bucket."""
     record["lifetime"][counter] += amount
     if rows[0] >= 0:

@@ -19,7 +19,7 @@ def find_place(
     times: npt.NDArray[np.int64], keys: npt.NDArray[np.uint64], time_us: int, key: np.uint64
 ) -> int:
     """Return where (time, key) belongs in a ring; its size if nowhere."""
-    size = keys.shape[0]
+    size: int = keys.shape[0]
     for place in range(size):
         if (
             keys[place] == np.uint64(0)

@@ -130,7 +130,7 @@ def compute_max_size(n_words: int) -> int:
 
 
 @inlined
-def _measure(word: np.uint64) -> int:
+def _measure(word: np.uint64) -> np.int64:
     """Return the length of a word without leading zero bytes, 0 to 8, without a branch."""
     return (
         np.int64(word > _U0)
@@ -159,7 +159,7 @@ def _write_word(out: npt.NDArray[np.uint8], n: int, word: np.uint64) -> None:
 
 
 @inlined
-def _read_word(data: npt.NDArray[np.uint8], n: int, size: int) -> np.uint64:
+def _read_word(data: npt.NDArray[np.uint8], n: int, size: int | np.int64) -> np.uint64:
     """Return the little-endian number of `size` bytes (0 to 8) at `n`."""
     if n + SLACK <= data.shape[0]:
         at = np.uint64(n)
@@ -173,7 +173,7 @@ def _read_word(data: npt.NDArray[np.uint8], n: int, size: int) -> np.uint64:
             | np.uint64(data[at + np.uint64(6)]) << np.uint64(48)
             | np.uint64(data[at + np.uint64(7)]) << np.uint64(56)
         )
-        return word & _MASKS[size]
+        return np.uint64(word & _MASKS[size])
     word = _U0
     for k in range(size):
         word |= np.uint64(data[n + k]) << np.uint64(8 * k)
@@ -201,7 +201,7 @@ def _write_masks(
     block = words[first : first + BLOCK_WORDS]
     groups, size = 0, 1
     for g in range((block.shape[0] + 7) >> 3):
-        mask = 0
+        mask = np.int64(0)
         for j in range(min(8, block.shape[0] - 8 * g)):
             mask |= np.int64(block[8 * g + j] != _U0) << j
         if mask != 0:
@@ -249,7 +249,7 @@ def _pack_block(words: npt.NDArray[np.uint64], first: int, n_masks: int, out: An
             code_at += shift >> 2
             shift ^= 4
             _write_word(out, n, less if is_less else word)
-            n += size
+            n += int(size)
     return n
 
 
@@ -328,7 +328,7 @@ def _unpack_block(
             is_less = code == 0 or code > 8
             before = words[i - 1] if i > 0 else _U0
             words[i] = before - word if is_less else word
-            n += size
+            n += int(size)
     return n
 
 
@@ -348,7 +348,7 @@ def unpack_words(
             n = _unpack_block(data, n, end, words, block * BLOCK_WORDS)
             if n < 0:
                 return False
-    return n == end
+    return bool(n == end)
 
 
 @compiled(void(uint64_2d, int64, uint8_1d, int64_1d))

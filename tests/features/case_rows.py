@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from features.definition import DAY_US, HOUR_US
 from features.definitions import FEATURE_NAMES
 from features.embedding import embed_text
 from features.entities import N_ENTITIES, Entity
@@ -18,10 +19,7 @@ from features.request_rows import REQUEST_ROW_DTYPE, Call, RequestFlag
 from features.vector import STATE_OK, compute_vectors
 from tests.features.layout_rows import (
     AHEAD_US,
-    DAY_US,
-    HOUR_US,
     MEMBERS,
-    SPAN_DAYS,
     START_US,
     draw_rows,
     draw_times,
@@ -159,6 +157,3 @@ def find_differing(a: Array, b: Array) -> list[str]:
     """Return the features in which some bit differs."""
     is_equal = (a.view(np.uint32) == b.view(np.uint32)).all(axis=0)
     return [name for name, equal in zip(FEATURE_NAMES, is_equal, strict=True) if not equal]
-
-
-__all__ = ["SPAN_DAYS", "START_US"]

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from features.definition import FeatureDefinition
+from features.definition import DAY_US, FeatureDefinition
 from features.definitions import FEATURE_NAMES, FEATURES
 from features.entities import LAYOUTS, N_ENTITIES, Entity, Layout
 from features.fold_rows import FOLD_ROW_DTYPE, FoldKind
@@ -39,7 +39,7 @@ from tests.features.case_rows import (
     find_differing,
     store,
 )
-from tests.features.layout_rows import DAY_US, START_US
+from tests.features.layout_rows import START_US
 
 LAWS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SEEDS = st.integers(0, 2**32)
