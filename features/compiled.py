@@ -114,6 +114,15 @@ def inlined(function: F) -> F:
     return cast("F", helper)
 
 
+_WITHOUT_ALLOCATION: dict[str, Any] = {
+    "cache": True,
+    "nogil": True,
+    "error_model": "numpy",
+    "boundscheck": False,
+    "_nrt": False,
+}
+
+
 def compiled_without_allocation(signature: Any) -> Callable[[F], F]:
     """Return a decorator as `compiled`, for a kernel that makes no arrays and calls none that do.
 
@@ -124,9 +133,7 @@ def compiled_without_allocation(signature: Any) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         if not IS_JIT_ON:
             return function
-        kernel = numba.njit(
-            [signature], cache=True, nogil=True, error_model="numpy", boundscheck=False, _nrt=False
-        )(function)
+        kernel = numba.njit([signature], **_WITHOUT_ALLOCATION)(function)
         return cast("F", kernel)
 
     return decorate
@@ -136,7 +143,5 @@ def welded(function: F) -> F:
     """Compile a helper into each caller; it may make no arrays. For what runs for every byte."""
     if not IS_JIT_ON:
         return function
-    helper = numba.njit(
-        cache=True, nogil=True, error_model="numpy", boundscheck=False, forceinline=True, _nrt=False
-    )(function)
+    helper = numba.njit(forceinline=True, **_WITHOUT_ALLOCATION)(function)
     return cast("F", helper)

@@ -206,7 +206,9 @@ class _Builder:
         enums = [{name: number for number, name in enumerate(key)} for key in self.enums]
         tables = [*self.tables, *enums]
         slots = np.full((len(tables), N_SLOTS), -1, np.int64)
-        multipliers, names, values = [], [], []
+        multipliers: list[list[int]] = []
+        names: list[list[int]] = []
+        values: list[int] = []
         for index, table in enumerate(tables):
             words = [to_name_words(name) for name in table]
             multipliers.append(_find_multipliers(words))

@@ -72,11 +72,11 @@ _STACK = int(State.STACK)
 
 
 @welded
-def _is_literal(buffer: Any, at: int, end: int, size: int, word: int) -> bool:
+def _is_literal(buffer: Any, at: int, end: int, size: int, word: int) -> Any:
     """Return whether the word's bytes (its first one lowest) stand at a place."""
     if at + size > end:
         return False
-    read = 0
+    read: Any = 0
     for i in range(size):
         read |= np.int64(buffer[at + i]) << (8 * i)
     return read == word
@@ -148,7 +148,7 @@ def _read_enum(buffer: Any, at: int, end: int, tables: Any, field: int) -> Any:
 def _read_reason_part(
     buffer: Any, at: int, end: int, names: Any, draft: Any, row: int, op: int, part: int,
     cell: int,
-) -> int:  # fmt: skip
+) -> Any:  # fmt: skip
     """Read a reason's text, embedding or embedder; return the place behind it."""
     if buffer[at] != QUOTE:
         return -1

@@ -30,11 +30,13 @@ _SLASH = ord("/")
 _ESCAPE_B, _ESCAPE_F, _ESCAPE_N, _ESCAPE_R, _ESCAPE_T, _ESCAPE_U = b"bfnrtu"
 _ZERO_DIGIT, _NINE_DIGIT = ord("0"), ord("9")
 
+_count_trailing_zeros: Any = None
+
 if IS_JIT_ON:
     from numba.extending import intrinsic
 
     @intrinsic
-    def _count_trailing_zeros(typing_context: Any, word: Any) -> Any:
+    def _count_compiled(typing_context: Any, word: Any) -> Any:
         """Return the number of zero bits below the lowest set one."""
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -43,6 +45,8 @@ if IS_JIT_ON:
             return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
 
         return numba.int64(numba.uint64), generate
+
+    _count_trailing_zeros = _count_compiled
 
 
 @welded
@@ -123,11 +127,11 @@ def find_string_end(buffer: Any, at: int, end: int) -> Any:
 
 
 @welded
-def _read_hex(buffer: Any, at: int, end: int) -> int:
+def _read_hex(buffer: Any, at: int, end: int) -> Any:
     """Return the number of four hexadecimal digits, -1 if they are none."""
     if at + 4 > end:
         return -1
-    number = 0
+    number: Any = 0
     for i in range(4):
         byte = np.int64(buffer[at + i])
         if _ZERO_DIGIT <= byte <= _NINE_DIGIT:

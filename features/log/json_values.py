@@ -48,9 +48,9 @@ def read_int(buffer: Any, at: int, end: int) -> Any:
 
 
 @welded
-def _read_digits(buffer: Any, at: int, count: int) -> int:
+def _read_digits(buffer: Any, at: int, count: int) -> Any:
     """Return the number of exactly so many digits, -1 if one is none."""
-    number = 0
+    number: Any = 0
     for i in range(count):
         digit = np.int64(buffer[at + i]) - _ZERO_DIGIT
         if digit < 0 or digit > 9:
@@ -107,7 +107,7 @@ def _has_time_form(buffer: Any, at: int) -> bool:
 
 
 @welded
-def read_time(buffer: Any, at: int, end: int) -> int:
+def read_time(buffer: Any, at: int, end: int) -> Any:
     """Return the microseconds of an RFC 3339 time that is all of a string; 0 or less: no such."""
     if end - at < 20 or not _has_time_form(buffer, at):
         return -1
@@ -118,7 +118,7 @@ def read_time(buffer: Any, at: int, end: int) -> int:
     if days < 0 or hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 59:
         return -1
     at += 19
-    fraction = 0
+    fraction: Any = 0
     if buffer[at] == _DOT:
         at += 1
         n_digits = 0
@@ -168,7 +168,7 @@ def find_number_end(buffer: Any, at: int, end: int) -> int:
 
 
 @welded
-def _read_sextet(byte: Any) -> int:
+def _read_sextet(byte: Any) -> Any:
     """Return the six bits of a base64 character, -1 if it is none."""
     number = np.int64(byte)
     if 65 <= number <= 90:
@@ -183,7 +183,7 @@ def _read_sextet(byte: Any) -> int:
 
 
 @welded
-def read_embedding(buffer: Any, at: int, end: int, out: Any) -> bool:
+def read_embedding(buffer: Any, at: int, end: int, out: Any) -> Any:
     """Write the 64 bytes of a base64 string; False if it does not say just so many."""
     if end - at != _EMBEDDING_CHARS or buffer[end - 1] != _PADDING or buffer[end - 2] != _PADDING:
         return False

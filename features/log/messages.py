@@ -14,11 +14,17 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from features.embedding import EMBEDDERS, Embedder
 from features.errors import InvalidEventError
-from features.log.assemble import ColumnValueError, build_batch
+from features.log.assemble import (
+    MICROSECOND_MAX,
+    MICROSECOND_MIN,
+    ColumnValueError,
+    build_batch,
+)
 from features.log.json_walk import UNKNOWN_KIND, walk_event
 from features.log.jsonl import DecodedLines, ParsedEvents
 from features.log.schema import EVENT_SPEC, FieldSpec, FieldType, MessageSpec
@@ -26,6 +32,9 @@ from features.log.structs import STRUCTS
 from hemostat.v1 import event_pb2
 
 _EVENT = STRUCTS["Event"]
+_SECOND_NS = 1_000_000_000
+_LEAST_SECOND = MICROSECOND_MIN // 1_000_000
+_LAST_SECOND = MICROSECOND_MAX // 1_000_000
 
 
 def decode_messages_carefully(
@@ -118,7 +127,21 @@ def _convert(value: Any, field: FieldSpec) -> Any:
     if field.message is not None:
         convert: Callable[[Any], Any] = _make_converter(field.message)
         return [convert(one) for one in value] if field.is_repeated else convert(value)
-    return value.ToMicroseconds() if field.type is FieldType.TIME else value
+    return _to_microseconds(value, field.name) if field.type is FieldType.TIME else value
+
+
+def _to_microseconds(time: Timestamp, name: str) -> int:
+    """Return a time, finer digits cut; protobuf reads any numbers as one."""
+    is_sound = 0 <= time.nanos < _SECOND_NS
+    if is_sound and _LEAST_SECOND <= time.seconds <= _LAST_SECOND:
+        return time.seconds * 1_000_000 + time.nanos // 1_000
+    raise InvalidEventError(
+        "not a time",
+        field=name,
+        value=f"{time.seconds} s and {time.nanos} ns",
+        expectation="a google.protobuf.Timestamp from the year 1 to 9999, nanos from 0 to 10^9 - 1",
+        fix="set it with the protobuf library's own conversions",
+    )
 
 
 def _make_converter(spec: MessageSpec) -> Callable[[Any], Any]:

@@ -96,10 +96,10 @@ def _is_utf8(buffer: Any, at: int, end: int) -> bool:
 
 
 @welded
-def _read_timestamp(buffer: Any, at: int, end: int) -> int:
+def _read_timestamp(buffer: Any, at: int, end: int) -> Any:
     """Return the microseconds of a Timestamp message; 0 or less if it says no time after 1970."""
     seconds, nanos = np.int64(0), np.int64(0)
-    last = 0
+    last: Any = 0
     while at < end:
         tag = np.int64(buffer[at])
         # Seconds, then nanoseconds, each at most once.
@@ -151,7 +151,7 @@ def _read_reason_part(
 def _read_bytes(
     buffer: Any, at: int, end: int, tables: Any, names: Any, draft: Any, row: int, part: int,
     field: int,
-) -> bool:  # fmt: skip
+) -> Any:  # fmt: skip
     """Read a value that has a length and is no message to go into; False if in doubt."""
     op, cell = tables.fields[field, _OP], tables.fields[field, _CELL]
     if op in (_STRING, _ID):
