@@ -22,8 +22,8 @@ def forget(
     customer: Annotated[str, typer.Argument(help="The customer's id, as events name it.")],
     tenant: Annotated[str, typer.Option(help="The retailer.")],
     store: Annotated[
-        list[Path] | None,
-        typer.Option(help="An embedded store; repeat for several (HEMOSTAT_STORE)."),
+        list[str] | None,
+        typer.Option(help="A store's folder or address; repeat for several (HEMOSTAT_STORE)."),
     ] = None,
     log: Annotated[
         list[Path] | None,
@@ -35,6 +35,10 @@ def forget(
     decisions: Annotated[
         list[Path] | None,
         typer.Option(help="A folder of decisions; default: STORE/serving (HEMOSTAT_DECISIONS)."),
+    ] = None,
+    register: Annotated[
+        list[Path] | None,
+        typer.Option(help="The folder of a stream into Redis, whose register it reads."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,29 +52,34 @@ def forget(
     from features.log.embedded_appender import read_wall_us
     from hemostat.cli.forgetting import forget_customer
 
-    places = _find_places(store, log, decisions)
+    places = _find_places(store, log, decisions, register)
     forgotten = forget_customer(tenant, customer, places, read_us=read_wall_us)
     Output(as_json).show(forgotten, [_draw(forgotten)], text=_tell(forgotten, places))
 
 
 def _find_places(
-    stores: list[Path] | None, logs: list[Path] | None, decisions: list[Path] | None
+    stores: list[str] | None,
+    logs: list[Path] | None,
+    decisions: list[Path] | None,
+    registers: list[Path] | None,
 ) -> Places:
     """Return what was named, else what is configured."""
     from features.log.appender import KAFKA_PREFIX
+    from features.store.place import is_redis_url
     from hemostat.cli.forgetting import Places
 
     configured = os.environ.get("HEMOSTAT_STORE", "")
-    stores = stores or ([Path(configured)] if configured else [])
+    stores = stores or ([configured] if configured else [])
+    folders = [Path(each) for each in stores if not is_redis_url(each)]
     if logs is None:
         events = os.environ.get("HEMOSTAT_EVENTS", "")
-        beside = [each.with_name(f"{each.name}-events") for each in stores]
+        beside = [each.with_name(f"{each.name}-events") for each in folders]
         logs = [each for each in beside if each.exists()]
         if events and not events.startswith(KAFKA_PREFIX):
             logs = [Path(events)]
     if decisions is None:
         named = os.environ.get("HEMOSTAT_DECISIONS", "")
-        beside = [Path(named)] if named else [each / "serving" for each in stores]
+        beside = [Path(named)] if named else [each / "serving" for each in folders]
         decisions = [each for each in beside if each.exists()]
     if not (stores or logs or decisions):
         raise ConfigError(
@@ -80,7 +89,7 @@ def _find_places(
             expectation="where the customer may be found",
             fix="for example --store var/store --log var/log",
         )
-    return Places(tuple(stores), tuple(logs), tuple(decisions))
+    return Places(tuple(stores), tuple(logs), tuple(decisions), tuple(registers or ()))
 
 
 def _draw(forgotten: Forgotten) -> Table:
@@ -108,7 +117,7 @@ def _draw(forgotten: Forgotten) -> Table:
 
 
 def _tell(forgotten: Forgotten, places: Places) -> str:
-    n_registers = len(places.stores) + len(places.logs)
+    n_registers = len(places.folders) - len(places.decisions)
     return (
         f"done in {forgotten.seconds:.1f} s; {n_registers} registers keep the customer's "
         "events from coming back"

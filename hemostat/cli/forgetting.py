@@ -12,16 +12,27 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from features.entities import Entity
 from features.erasures import ErasureRequest
-from features.errors import ConfigError, StoreLockedError, StoreUnavailableError
+from features.errors import (
+    CommitConflictError,
+    ConfigError,
+    StoreLockedError,
+    StoreUnavailableError,
+)
 from features.keys import compute_entity_key
+from features.store.place import is_redis_url
+
+if TYPE_CHECKING:
+    from features.store.erasing import ErasedRecords
 
 _POLL_S = 0.05
 _TIMEOUT_S = 60.0
+_TRIES = 50
 
 
 class Removal(msgspec.Struct, frozen=True):
@@ -62,14 +73,22 @@ class Places:
     """Where a customer may be found.
 
     Attributes:
-        stores: Folders of embedded stores.
+        stores: Folders of embedded stores, or addresses of Redis.
         logs: Event logs, archives, feature logs, folders with a retailer's own files.
         decisions: Folders of decision logs.
+        registers: More folders whose register is read: that of a stream into Redis.
     """
 
-    stores: tuple[Path, ...]
+    stores: tuple[Path | str, ...]
     logs: tuple[Path, ...]
     decisions: tuple[Path, ...]
+    registers: tuple[Path, ...] = ()
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """All places that are files or folders."""
+        stores = [Path(each) for each in self.stores if not is_redis_url(str(each))]
+        return (*stores, *self.logs, *self.decisions, *self.registers)
 
 
 def forget_customer(
@@ -107,7 +126,10 @@ def forget_customer(
     _register(request, places)
     removals: list[Removal] = []
     for store in places.stores:
-        removals.extend(_forget_in_store(store, request, sleep, timeout_s))
+        if is_redis_url(str(store)):
+            removals.extend(_forget_in_redis(str(store), request))
+        else:
+            removals.extend(_forget_in_store(Path(store), request, sleep, timeout_s))
     for log in places.logs:
         removals.extend(_forget_in_log(log, tenant, customer_id, request))
     for folder in places.decisions:
@@ -124,7 +146,7 @@ def _check(tenant: str, customer_id: str, places: Places) -> None:
             expectation="the customer's id and its retailer",
             fix="hemostat forget CUSTOMER --tenant TENANT",
         )
-    for place in (*places.stores, *places.logs, *places.decisions):
+    for place in places.folders:
         if not place.exists():
             raise ConfigError(
                 "there is nothing at this place",
@@ -138,9 +160,37 @@ def _check(tenant: str, customer_id: str, places: Places) -> None:
 def _register(request: ErasureRequest, places: Places) -> None:
     from features.log.erasure_register import ErasureRegister
 
-    for place in (*places.stores, *places.logs):
+    for place in places.folders:
+        if place in places.decisions:
+            continue
         folder = place if place.is_dir() else place.parent
         ErasureRegister(folder).append(request.customer_key, request.erased_us)
+
+
+def _forget_in_redis(address: str, request: ErasureRequest) -> Iterator[Removal]:
+    """Remove the records of every generation; a running stream begins again from the store."""
+    from features.store.erasing import erase_customer
+    from features.store.opening import open_store, read_generations
+
+    for generation in read_generations(address).numbers:
+        for attempt in range(_TRIES):
+            writer = open_store(address, "write", generation=generation)
+            try:
+                erased = erase_customer(writer, request)
+            except CommitConflictError:
+                if attempt == _TRIES - 1:
+                    raise
+            else:
+                yield from _list_records(f"{address} (generation {generation})", erased)
+                break
+            finally:
+                writer.close()
+
+
+def _list_records(place: str, erased: ErasedRecords) -> Iterator[Removal]:
+    yield Removal(place, "store", "histories", erased.customer)
+    yield Removal(place, "store", "activity records", erased.activity)
+    yield Removal(place, "store", "shared identities", erased.identity)
 
 
 def _forget_in_store(
@@ -179,10 +229,7 @@ def _remove_records(store: Path, generation: int, request: ErasureRequest) -> It
     folder = find_generation(store, generation)
     if folder is not None:
         scrub(folder, (request.customer_key, request.activity_key))
-    place = f"{store} (generation {generation})"
-    yield Removal(place, "store", "histories", erased.customer)
-    yield Removal(place, "store", "activity records", erased.activity)
-    yield Removal(place, "store", "shared identities", erased.identity)
+    yield from _list_records(f"{store} (generation {generation})", erased)
 
 
 def _await_writer(
