@@ -18,8 +18,12 @@ MAX_REASONS = 4
 OTHER = "OTHER"
 
 _STATE_COLUMN = FEATURE_NAMES.index("customer_state")
-_IS_HISTORY = np.array([feature.entity == "customer" for feature in FEATURES])
-# A customer without history misses everything that history tells: that is one reason, not four.
+# Entities of which a customer without history, or a guest, misses everything.
+_MISSED_ENTITIES: dict[float, tuple[str, ...]] = {
+    STATE_NEW: ("customer",),
+    STATE_GUEST: ("customer", "activity"),
+}
+# They miss everything that history tells: that is one reason, not four.
 _WITHOUT_HISTORY: dict[float, tuple[str, Text]] = {
     STATE_NEW: (
         "NEW_CUSTOMER",
@@ -92,9 +96,17 @@ class ReasonCatalogue:
                 reason_of_column[FEATURE_NAMES.index(feature)] = number
         self._grouping = _Grouping(reason_of_column, n_reasons)
         # One group more: everything that a customer without history misses.
-        self._grouping_without_history = _Grouping(
-            np.where(_IS_HISTORY, n_reasons, reason_of_column), n_reasons + 1
-        )
+        self._groupings_without_history = {
+            state: _Grouping(
+                np.where(
+                    [feature.entity in entities for feature in FEATURES],
+                    n_reasons,
+                    reason_of_column,
+                ),
+                n_reasons + 1,
+            )
+            for state, entities in _MISSED_ENTITIES.items()
+        }
 
     def compute_reasons(
         self,
@@ -112,8 +124,9 @@ class ReasonCatalogue:
         Returns:
             At most `MAX_REASONS`; none if nothing raises the probability.
         """
-        missing = _WITHOUT_HISTORY.get(float(vector[_STATE_COLUMN]))
-        grouping = self._grouping if missing is None else self._grouping_without_history
+        state = float(vector[_STATE_COLUMN])
+        missing = _WITHOUT_HISTORY.get(state)
+        grouping = self._groupings_without_history.get(state, self._grouping)
         sums = np.bincount(grouping.group_of_column, attributions, grouping.n_groups)
         strongest = np.argsort(-sums, kind="stable")[:MAX_REASONS].tolist()
         shares = attributions.tolist()

@@ -117,7 +117,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
             ]
             if isinstance(error, OverloadedError):
                 metadata.append((_PUSHBACK_KEY, str(RETRY_AFTER_MS)))
-            await context.abort(code, shown.message, trailing_metadata=metadata)
+            await context.abort(code, shown.message, trailing_metadata=tuple(metadata))
             raise AssertionError("abort does not return") from error
         except Exception:
             _logger.exception("a call failed", method=method)

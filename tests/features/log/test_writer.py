@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from features.embedding import EMBEDDER, embed_text
+from features.entities import Entity
 from features.errors import ConfigError, InvalidEventError
 from features.keys import compute_entity_key
 from features.log import spool, structs
@@ -68,7 +69,7 @@ def test_a_customers_partition_follows_from_the_first_byte_of_the_key(tmp_path: 
     for partition in log.partitions:
         for _, batch in log.read_batches(partition):
             for customer in set(batch.column("customer_id").to_pylist()) - {""}:
-                assert compute_entity_key("demo", "customer", customer)[0] % 5 == partition
+                assert compute_entity_key("demo", Entity.CUSTOMER, customer)[0] % 5 == partition
 
 
 def test_equal_events_give_equal_bytes_however_they_are_appended(tmp_path: Path) -> None:
