@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from itertools import groupby
 from pathlib import Path
 
@@ -104,12 +104,33 @@ class DeadLetterFiles:
                 folder.mkdir(parents=True, exist_ok=True)
                 _merge(file, those)
             except OSError as error:
-                raise StoreUnavailableError(
-                    "the dead letters cannot be written; the batch was not applied",
-                    field="--dead-letters",
-                    value=f"{file}: {error.strerror}",
-                    fix="free disk space or choose a folder that this user may write to",
-                ) from error
+                raise _describe_refusal(file, error) from error
+
+
+    def settle(
+        self, incarnation: str, partition: int, done: Set[int], still: Sequence[DeadLetter]
+    ) -> None:
+        """Take away letters whose rows were read again; put back those still refused.
+
+        Args:
+            incarnation: The log.
+            partition: Its partition.
+            done: Offsets of the rows that were read again.
+            still: Letters of those of them that are refused still.
+
+        Raises:
+            StoreUnavailableError: The folder cannot be written.
+        """
+        folder = self.path / incarnation / f"partition={partition:02d}"
+        for file in sorted(folder.glob(f"offsets-*.{INVALID}{_SUFFIX}")):
+            kept = [letter for letter in _read(file) if letter.offset not in done]
+            try:
+                _replace(file, b"".join(msgspec.json.encode(letter) + b"\n" for letter in kept))
+                if not kept:
+                    file.unlink()
+            except OSError as error:
+                raise _describe_refusal(file, error) from error
+        self.write(still, INVALID)
 
 
 def read_dead_letters(path: Path) -> Iterator[DeadLetter]:
@@ -136,6 +157,19 @@ def _merge(file: Path, letters: Iterator[DeadLetter]) -> None:
     held.update((letter.offset, letter) for letter in letters)
     encode = msgspec.json.encode
     content = b"".join(encode(held[offset]) + b"\n" for offset in sorted(held))
+    _replace(file, content)
+
+
+def _replace(file: Path, content: bytes) -> None:
     draft = file.with_suffix(".tmp")
     draft.write_bytes(content)
     os.replace(draft, file)  # noqa: PTH105 - the atomic rename, under its own name
+
+
+def _describe_refusal(file: Path, error: OSError) -> StoreUnavailableError:
+    return StoreUnavailableError(
+        "the dead letters cannot be written; the batch was not applied",
+        field="--dead-letters",
+        value=f"{file}: {error.strerror}",
+        fix="free disk space or choose a folder that this user may write to",
+    )

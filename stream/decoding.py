@@ -164,8 +164,7 @@ def _decode_table(number: int, raw: RawTable, rules: DecodingRules, erasures: Er
     from features.log.decode_batch import decode_batch
 
     decoded = decode_batch(raw.table, 0, rules.acceptance, erasures=erasures)
-    offsets = np.arange(raw.first_offset, raw.first_offset + len(raw))
-    return _Segment(np.full(len(raw), number), offsets, decoded, to_fold_rows(decoded.cells))
+    return _Segment(np.full(len(raw), number), raw.offsets, decoded, to_fold_rows(decoded.cells))
 
 
 def _decode_rows(
@@ -215,6 +214,15 @@ def _split_mixed(raw: RawRows) -> list[RawRows]:
         _take(raw, np.flatnonzero(is_json), Encoding.JSON),
         _take(raw, np.flatnonzero(~is_json), Encoding.PROTOBUF),
     ]
+
+
+def take_raw(raw: Raw, places: npt.NDArray[np.int64]) -> Raw:
+    """Return the rows at the places."""
+    if isinstance(raw, RawRows):
+        return _take(raw, places, raw.encoding)
+    import pyarrow as pa
+
+    return RawTable(raw.partition, raw.offsets[places], raw.table.take(pa.array(places)))
 
 
 def _take(raw: RawRows, places: npt.NDArray[np.int64], encoding: Encoding) -> RawRows:
@@ -311,14 +319,10 @@ def _make_range(
     """Return what applying a stretch of rows means; malformed rows tell no time."""
     times = events.ingest_us[events.range_index == number]
     last_us = int(times.max(initial=0))
-    is_strict = False
-    if isinstance(raw, RawRows):
-        first, last = int(raw.offsets[0]), int(raw.offsets[-1])
-        is_strict = raw.is_strict
-        if not last_us and raw.ingest_us is not None:
-            last_us = int(raw.ingest_us.max(initial=0))
-    else:
-        first, last = raw.first_offset, raw.first_offset + len(raw) - 1
+    first, last = int(raw.offsets[0]), int(raw.offsets[-1])
+    is_strict = isinstance(raw, RawRows) and raw.is_strict
+    if not last_us and isinstance(raw, RawRows) and raw.ingest_us is not None:
+        last_us = int(raw.ingest_us.max(initial=0))
     # Unless the source says otherwise, more rows with the last row's time may follow.
     return PartitionRange(
         source_id=rules.make_source_id(rules.incarnation, raw.partition),
@@ -362,13 +366,7 @@ def _cut(whole: DecodedBatch, raws: Sequence[Raw], until_us: int) -> DecodedBatc
     rejected = tuple(
         each for each in whole.rejected if each.rejection.offset < limits[each.range_index]
     )
-    n_left_out = sum(
-        int((raw.offsets >= limits[n]).sum())
-        if isinstance(raw, RawRows)
-        else max(0, raw.first_offset + len(raw) - max(raw.first_offset, int(limits[n])))
-        for n, raw in enumerate(raws)
-        if n in cuts
-    )
+    n_left_out = sum(int((raws[n].offsets >= limits[n]).sum()) for n in cuts)
     return replace(
         whole,
         batch=RowBatch(batch.id, ranges, events.take(places), entities),

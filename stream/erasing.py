@@ -13,6 +13,14 @@ from features.store.port import FeatureStore
 _LOOK_EVERY_S = 0.5
 
 
+def find_register_folders(source: str) -> tuple[Path, ...]:
+    """Return where the register beside a source stands; a topic has none."""
+    path = Path(source)
+    if not path.exists():
+        return ()
+    return (path if path.is_dir() else path.parent,)
+
+
 class ErasureDuty:
     """What the one writer of a store owes to customers who are to be forgotten.
 

@@ -24,10 +24,33 @@ def make_source_id(incarnation: str, partition: int) -> str:
 def get_incarnation(source_id: str) -> str:
     """Return the incarnation of the log that a source partition belongs to.
 
-    >>> get_incarnation("5f0c/03")
-    '5f0c'
+    >>> get_incarnation("5f0c/03"), get_incarnation("replay:77:5f0c/03")
+    ('5f0c', '5f0c')
     """
-    return source_id.rpartition("/")[0]
+    return source_id.rpartition("/")[0].rpartition(":")[2]
+
+
+def make_replay_id(replay: str, incarnation: str, partition: int) -> str:
+    """Return the id under which a replay of dead letters keeps its position in a partition.
+
+    >>> make_replay_id("77", "5f0c", 3)
+    'replay:77:5f0c/03'
+    """
+    return f"{REPLAY_PREFIX}{replay}:{make_source_id(incarnation, partition)}"
+
+
+def drop_replays(held: ShardProgress) -> ShardProgress:
+    """Return a progress without the positions of replays, which are over."""
+
+    def keep(positions: dict[str, int]) -> dict[str, int]:
+        return {k: v for k, v in positions.items() if not k.startswith(REPLAY_PREFIX)}
+
+    return ShardProgress(
+        applied_ingest_us=held.applied_ingest_us,
+        next_offsets=keep(held.next_offsets),
+        partition_ingest_us=keep(held.partition_ingest_us),
+        totals=held.totals,
+    )
 
 
 def find_start_offset(source_id: str, shards: Iterable[ShardProgress]) -> int:

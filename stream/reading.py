@@ -146,24 +146,28 @@ class BatchReader:
         return replace(empty, batch=replace(empty.batch, ranges=tuple(ranges)))
 
     def _file_rejected(self, decoded: DecodedBatch) -> None:
-        if not decoded.rejected:
-            return
-        letters = []
-        for each in decoded.rejected:
-            of_range, rejection = decoded.batch.ranges[each.range_index], each.rejection
-            letters.append(
-                DeadLetter(
-                    incarnation=get_incarnation(of_range.source_id),
-                    partition=of_range.partition,
-                    offset=rejection.offset,
-                    reason=rejection.reason_code.value,
-                    field=rejection.field,
-                    value=rejection.value_shown,
-                    expectation=rejection.expectation,
-                    fix=rejection.fix,
-                )
+        if decoded.rejected:
+            self._dead_letters.write(make_letters(decoded), INVALID)
+
+
+def make_letters(decoded: DecodedBatch) -> list[DeadLetter]:
+    """Return the dead letters of a batch's rejected rows."""
+    letters = []
+    for each in decoded.rejected:
+        of_range, rejection = decoded.batch.ranges[each.range_index], each.rejection
+        letters.append(
+            DeadLetter(
+                incarnation=get_incarnation(of_range.source_id),
+                partition=of_range.partition,
+                offset=rejection.offset,
+                reason=rejection.reason_code.value,
+                field=rejection.field,
+                value=rejection.value_shown,
+                expectation=rejection.expectation,
+                fix=rejection.fix,
             )
-        self._dead_letters.write(letters, INVALID)
+        )
+    return letters
 
 
 _Item = tuple[DecodedBatch, Ends] | Exception | None

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
@@ -26,7 +27,7 @@ from features.store.port import FeatureStore
 from stream.batches import NewRows, RowBatch
 from stream.dead_letters import DeadLetterFiles
 from stream.decoding import DecodingRules
-from stream.erasing import ErasureDuty
+from stream.erasing import ErasureDuty, find_register_folders
 from stream.flow import Feed, FlowStop, build_flow
 from stream.metrics import serve_metrics
 from stream.options import DEFAULT_BATCH_SIZE, StreamOptions
@@ -148,7 +149,9 @@ class StreamRun:
     ) -> None:
         self._source_name = source
         self._store = store
-        self._options = options
+        # The log's own register holds whoever else reads the log.
+        registers = (*options.registers, *find_register_folders(source))
+        self._options = replace(options, registers=registers)
         self._on_progress = on_progress
         self._clock = clock
         self._log = log

@@ -32,7 +32,7 @@ def find_cut(number: int, raw: Raw, events: EventColumns, until_us: int) -> int 
     if not isinstance(raw, RawRows):
         times = raw.table.column("ingest_time").cast("int64").fill_null(0).to_numpy()
         later = np.flatnonzero(times > until_us)
-        return raw.first_offset + int(later[0]) if len(later) else None
+        return int(raw.offsets[later[0]]) if len(later) else None
     if raw.ingest_us is not None:
         later = np.flatnonzero(raw.ingest_us > until_us)
         return int(raw.offsets[later[0]]) if len(later) else None

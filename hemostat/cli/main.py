@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "import": "hemostat.cli.import_command",
     "simulate": "hemostat.cli.simulate_command",
     "stream": "hemostat.cli.stream_command",
+    "dlq": "hemostat.cli.dlq_command",
     "train": "hemostat.cli.train_command",
     "serve": "hemostat.cli.serve_command",
     "score": "hemostat.cli.score_command",

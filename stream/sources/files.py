@@ -157,7 +157,9 @@ class TableReader:
             if found is None:
                 self._ended[partition] = 0
             else:
-                raws.append(RawTable(partition, *found))
+                first, table = found
+                offsets = np.arange(first, first + table.num_rows)
+                raws.append(RawTable(partition, offsets, table))
         return raws
 
     def find_ended(self) -> Mapping[int, int]:

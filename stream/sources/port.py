@@ -60,12 +60,12 @@ class RawTable:
 
     Attributes:
         partition: The partition's number.
-        first_offset: Offset of the first row; the others follow without a gap.
+        offsets: Shape `(n,)`, int64, ascending.
         table: `pyarrow.RecordBatch` of the event log's schema.
     """
 
     partition: int
-    first_offset: int
+    offsets: npt.NDArray[np.int64]
     table: Any
 
     def __len__(self) -> int:

@@ -143,12 +143,12 @@ def read_all(place: Path | str) -> dict[str, Any]:
     """Return what a closed store holds, but for commit counts and what may be forgotten."""
     store = open_store(place, "write")
     try:
-        return dump_opened(store)
+        return dump_content(store)
     finally:
         store.close()
 
 
-def dump_opened(store: Any) -> dict[str, Any]:
+def dump_content(store: Any) -> dict[str, Any]:
     """Return the content of an open store: records, and both ledgers' progress."""
     records = {
         key.tobytes(): packed.get_blob(place)
@@ -185,6 +185,12 @@ def read_files(folder: Path) -> dict[str, bytes]:
 def dump_store() -> Callable[[Path | str], dict[str, Any]]:
     """Call with the folder of a closed store: records and progress, to be compared."""
     return read_all
+
+
+@pytest.fixture(scope="session")
+def dump_opened() -> Callable[[Any], dict[str, Any]]:
+    """Call with an open store: its content."""
+    return dump_content
 
 
 @pytest.fixture(scope="session")
