@@ -84,6 +84,8 @@ class RedisServer:
                 with self.connect() as client:
                     client.ping()
                     return
+            except redis.AuthenticationError:
+                return  # It asks for a password: it answers.
             except redis.RedisError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     text = (self.folder / "redis.log").read_text()

@@ -74,7 +74,7 @@ def parse_address(url: str) -> RedisAddress:
     """
     parts = urlsplit(url)
     scheme, plus, _ = parts.scheme.partition("+")
-    query = dict(parse_qsl(parts.query))
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
     is_cluster = bool(plus) or query.pop("cluster", "").lower() in ("true", "1", "yes")
     prefix = query.pop("prefix", "hemostat")
     path = "" if parts.path == "/" else parts.path
@@ -83,6 +83,8 @@ def parse_address(url: str) -> RedisAddress:
     shown = f"{shown_scheme}://{host}{path}/?prefix={prefix}"
     if not _PREFIX.fullmatch(prefix):
         raise _describe_wrong(shown, "a prefix of letters, digits, `_`, `.` and `-`")
+    if not re.fullmatch(r"(/\d+)?", path):
+        raise _describe_wrong(shown, "a number of a database after the port, or nothing")
     if is_cluster and path not in ("", "/0"):
         raise _describe_wrong(shown, "database 0: a Redis Cluster has no other")
     plain = urlunsplit((scheme, parts.netloc, parts.path, urlencode(query), ""))

@@ -115,6 +115,8 @@ class RedisLinks:
                     continue  # Old connections of a server that was restarted: try new ones.
                 self._note_failure(error)
                 if not is_passing(error) or self._not_before_s > until_s:
+                    if isinstance(error, ResponseError):  # It answers: others may be served.
+                        self._n_failures, self._not_before_s = 0, float("-inf")
                     raise explain(error, self.shown) from error
                 continue
             if self._n_failures:
