@@ -17,7 +17,7 @@ export BENCH
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench protos lock venv warm clean distclean \
+.PHONY: help demo test check bench parity protos lock venv warm clean distclean \
   check-format check-lint check-types check-imports check-protos check-layout
 
 help:  ## List the targets
@@ -41,6 +41,9 @@ bench-serving: warm  ## Latency in process and over gRPC
 bench-quality: warm  ## Real labels: does history help?
 bench-%: warm
 	@$(PY) -m benchmarks.run $*
+
+parity: warm  ## The core against the SQL twin: 100,000 vectors, a quarter through the store (BENCH=short: a tenth)
+	@$(PY) -m benchmarks.twin
 
 # --- static checks ---------------------------------------------------------------------------
 

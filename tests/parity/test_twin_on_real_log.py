@@ -11,26 +11,25 @@ import pytest
 
 from benchmarks.twin.cases import read_cases
 from benchmarks.twin.core_answer import build_questions, compute_core
+from benchmarks.twin.logs import write_online_retail
 from benchmarks.twin.parity import compare_with_twin, select
 from benchmarks.twin.sampling import draw_cut_queries, draw_queries
 from benchmarks.twin.stream_answer import compute_streamed
 from benchmarks.twin.twin import compute_twin
 from features.definitions import FEATURE_NAMES
 from features.request_rows import Call
-from stream.importers.online_retail.importing import ImportOptions, import_online_retail
 
 pytestmark = [pytest.mark.realdata, pytest.mark.slow]
 
-N_FREE = 18_000
-N_CUTS = 40
-N_PER_CUT = 160
+# With the simulated and the awkward logs a tenth of `make parity`.
+N_FREE = 3_850
+N_CUTS = 4
+N_PER_CUT = 310
 
 
 @pytest.fixture(scope="module")
 def log(online_retail: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("retail") / "log"
-    import_online_retail(online_retail, folder, ImportOptions(formats=("parquet",)))
-    return folder
+    return write_online_retail(online_retail, tmp_path_factory.mktemp("retail") / "log")
 
 
 def test_every_feature_equals_the_twin_in_bulk_and_through_the_store(
@@ -57,9 +56,9 @@ def test_every_feature_equals_the_twin_in_bulk_and_through_the_store(
     )
     assert whole.differences == ()
     assert through.differences == ()
-    assert whole.n_pairs >= 20_000
+    assert whole.n_pairs >= 5_000
     assert whole.n_left_out < 0.02 * whole.n_pairs
-    assert through.n_pairs >= whole.n_pairs / 4
+    assert through.n_pairs >= whole.n_pairs / 5
     assert n_off > 0.5 * queries.num_rows
     assert set(queries["call"].to_pylist()) == set(Call)
     assert streamed.tobytes() == in_bulk[N_FREE:].tobytes()

@@ -11,13 +11,11 @@ import pytest
 
 from benchmarks.twin.cases import read_cases
 from benchmarks.twin.core_answer import build_questions, compute_core
+from benchmarks.twin.logs import write_simulated
 from benchmarks.twin.parity import compare_with_twin, select
 from benchmarks.twin.sampling import draw_cut_queries, draw_queries
 from benchmarks.twin.stream_answer import compute_streamed
 from benchmarks.twin.twin import compute_twin
-from features.log.writer import EventLogWriter
-from training.simulation import SimulationConfig, simulate
-from training.simulation.config import IngestSettings
 
 N_FREE = 2_200
 
@@ -25,17 +23,7 @@ N_FREE = 2_200
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("simulated") / "log"
-    config = SimulationConfig(
-        seed=11,
-        n_customers=150,
-        days=500,
-        ingest=IngestSettings(late_share=0.05, duplicate_share=0.05),
-    )
-    with EventLogWriter(folder, n_partitions=3, formats=("parquet",)) as writer:
-        summary = simulate(config, writer)
-    assert summary.n_late > 100
-    assert summary.n_repeated > 100
-    return folder
+    return write_simulated(folder, n_customers=200, days=500, seed=11)
 
 
 def test_every_feature_equals_the_twin_and_every_feature_moves(
@@ -44,7 +32,7 @@ def test_every_feature_equals_the_twin_and_every_feature_moves(
     events, cases = read_cases(log)
     rng = np.random.default_rng(8)
     free = draw_queries(events, cases, N_FREE, rng)
-    at_cuts = draw_cut_queries(events, cases, 8, 100, rng)
+    at_cuts = draw_cut_queries(events, cases, 4, 200, rng)
     queries = pa.concat_tables([free, at_cuts])
     twin = compute_twin(log, cases, queries)
     in_bulk = compute_core(log, build_questions(cases, queries))
@@ -53,7 +41,7 @@ def test_every_feature_equals_the_twin_and_every_feature_moves(
     whole = compare_with_twin(in_bulk, queries, twin)
     through = compare_with_twin(streamed, at_cuts, select(twin, slice(N_FREE, None)))
     print_result(f"twin, simulated log, in bulk: {whole}")
-    print_result(f"twin, simulated log, stream -> store -> vector, stopped 8 times: {through}")
+    print_result(f"twin, simulated log, stream -> store -> vector, stopped 4 times: {through}")
     assert whole.differences == ()
     assert through.differences == ()
     assert whole.n_pairs > 2_900
