@@ -37,6 +37,14 @@ from features.compiled import (
 )
 from features.entities import Layout
 from features.errors import SchemaMismatchError
+from features.records.word_bytes import (
+    BIT_COUNTS,
+    LOWEST_BITS,
+    count_bits,
+    measure_word,
+    read_word,
+    write_word,
+)
 
 SCHEMA_VERSION = 3
 """Of all layouts; raised when a stored record means something else than before."""
@@ -45,14 +53,8 @@ BLOCK_WORDS = 64
 SLACK = 8  # A word is written and read as 8 bytes, whatever its length.
 _CHUNK = 512  # Records packed at a time: bounds the scratch, which has room for the worst.
 
-# Of a byte: how many bits are set, and the number of the lowest one.
-_BIT_COUNT = np.array([byte.bit_count() for byte in range(256)], np.int64)
-_LOWEST_BIT = np.array([(byte & -byte).bit_length() - 1 for byte in range(256)], np.int64)
 _U0 = np.uint64(0)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
-_BYTE = np.uint64(0xFF)
-# Of a number of bytes: the bits that they hold.
-_MASKS = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,57 +132,6 @@ def compute_max_size(n_words: int) -> int:
 
 
 @inlined
-def _measure(word: np.uint64) -> np.int64:
-    """Return the length of a word without leading zero bytes, 0 to 8, without a branch."""
-    return (
-        np.int64(word > _U0)
-        + np.int64(word > np.uint64(0xFF))
-        + np.int64(word > np.uint64(0xFFFF))
-        + np.int64(word > np.uint64(0xFFFFFF))
-        + np.int64(word > np.uint64(0xFFFFFFFF))
-        + np.int64(word > np.uint64(0xFFFFFFFFFF))
-        + np.int64(word > np.uint64(0xFFFFFFFFFFFF))
-        + np.int64(word > np.uint64(0xFFFFFFFFFFFFFF))
-    )
-
-
-@inlined
-def _write_word(out: npt.NDArray[np.uint8], n: int, word: np.uint64) -> None:
-    """Write 8 bytes at `n`; the compiler makes one store of it."""
-    at = np.uint64(n)
-    out[at] = np.uint8(word & _BYTE)
-    out[at + np.uint64(1)] = np.uint8((word >> np.uint64(8)) & _BYTE)
-    out[at + np.uint64(2)] = np.uint8((word >> np.uint64(16)) & _BYTE)
-    out[at + np.uint64(3)] = np.uint8((word >> np.uint64(24)) & _BYTE)
-    out[at + np.uint64(4)] = np.uint8((word >> np.uint64(32)) & _BYTE)
-    out[at + np.uint64(5)] = np.uint8((word >> np.uint64(40)) & _BYTE)
-    out[at + np.uint64(6)] = np.uint8((word >> np.uint64(48)) & _BYTE)
-    out[at + np.uint64(7)] = np.uint8((word >> np.uint64(56)) & _BYTE)
-
-
-@inlined
-def _read_word(data: npt.NDArray[np.uint8], n: int, size: int | np.int64) -> np.uint64:
-    """Return the little-endian number of `size` bytes (0 to 8) at `n`."""
-    if n + SLACK <= data.shape[0]:
-        at = np.uint64(n)
-        word = (
-            np.uint64(data[at])
-            | np.uint64(data[at + np.uint64(1)]) << np.uint64(8)
-            | np.uint64(data[at + np.uint64(2)]) << np.uint64(16)
-            | np.uint64(data[at + np.uint64(3)]) << np.uint64(24)
-            | np.uint64(data[at + np.uint64(4)]) << np.uint64(32)
-            | np.uint64(data[at + np.uint64(5)]) << np.uint64(40)
-            | np.uint64(data[at + np.uint64(6)]) << np.uint64(48)
-            | np.uint64(data[at + np.uint64(7)]) << np.uint64(56)
-        )
-        return np.uint64(word & _MASKS[size])
-    word = _U0
-    for k in range(size):
-        word |= np.uint64(data[n + k]) << np.uint64(8 * k)
-    return word
-
-
-@inlined
 def _mark_filled_blocks(words: npt.NDArray[np.uint64], out: npt.NDArray[np.uint8], n: int) -> None:
     """Set the bit of every block with a word that is not zero, in zeroed bytes from `n` on."""
     for b in range((words.shape[0] + BLOCK_WORDS - 1) // BLOCK_WORDS):
@@ -213,31 +164,23 @@ def _write_masks(
 
 
 @inlined
-def _count_bits(data: npt.NDArray[np.uint8], first: int, last: int) -> int:
-    count = 0
-    for n in range(first, last):
-        count += _BIT_COUNT[data[n]]
-    return count
-
-
-@inlined
 def _pack_block(words: npt.NDArray[np.uint64], first: int, n_masks: int, out: Any, n: int) -> int:
     """Write lengths and bytes of the words whose masks stand before `n`; return the new end."""
     groups, masks = np.int64(out[n - n_masks]), n - n_masks + 1
-    code_at, n = n, n + ((_count_bits(out, masks, n) + 1) >> 1)
+    code_at, n = n, n + ((count_bits(out, masks, n) + 1) >> 1)
     shift = 0
     while groups:
-        start = first + 8 * _LOWEST_BIT[groups]
+        start = first + 8 * LOWEST_BITS[groups]
         groups &= groups - 1
         mask = np.int64(out[masks])
         masks += 1
         while mask:
-            i = start + _LOWEST_BIT[mask]
+            i = start + LOWEST_BITS[mask]
             mask &= mask - 1
             word = words[i]
             before = words[i - 1] if i > 0 else _U0
             less = before - word if before >= word else _ALL
-            size, size_less = _measure(word), _measure(less)
+            size, size_less = measure_word(word), measure_word(less)
             # Selections, no branches: what words are like cannot be predicted.
             is_less = size_less < size
             code = size_less + (8 if size_less > 0 else 0) if is_less else size
@@ -248,7 +191,7 @@ def _pack_block(words: npt.NDArray[np.uint64], first: int, n_masks: int, out: An
                 out[code_at] |= np.uint8(code << 4)
             code_at += shift >> 2
             shift ^= 4
-            _write_word(out, n, less if is_less else word)
+            write_word(out, n, less if is_less else word)
             n += int(size)
     return n
 
@@ -303,20 +246,20 @@ def _unpack_block(
         return -1
     groups = np.int64(data[n])
     masks = n + 1
-    n = masks + _BIT_COUNT[groups]
+    n = masks + BIT_COUNTS[groups]
     if groups == 0 or n > end:
         return -1
-    code_at, n = n, n + ((_count_bits(data, masks, n) + 1) >> 1)
+    code_at, n = n, n + ((count_bits(data, masks, n) + 1) >> 1)
     if n > end:
         return -1
     shift = 0
     while groups:
-        start = first + 8 * _LOWEST_BIT[groups]
+        start = first + 8 * LOWEST_BITS[groups]
         groups &= groups - 1
         mask = np.int64(data[masks])
         masks += 1
         while mask:
-            i = start + _LOWEST_BIT[mask]
+            i = start + LOWEST_BITS[mask]
             mask &= mask - 1
             code = (np.int64(data[code_at]) >> shift) & 15
             code_at += shift >> 2
@@ -324,7 +267,7 @@ def _unpack_block(
             size = code if code <= 8 else code - 8
             if i >= words.shape[0] or n + size > end:
                 return -1
-            word = _read_word(data, n, size)
+            word = read_word(data, n, size)
             is_less = code == 0 or code > 8
             before = words[i - 1] if i > 0 else _U0
             words[i] = before - word if is_less else word
