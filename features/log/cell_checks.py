@@ -58,6 +58,7 @@ class Rules(NamedTuple):
     line_cells: npt.NDArray[np.int64]
 
 
+_BOOL_1D = numba.types.Array(numba.boolean, 1, "C")
 _RULES_TYPE = numba.types.NamedTuple([int64_2d, int64_1d, int64_2d, int64_2d, int64_1d], Rules)
 
 
@@ -118,14 +119,17 @@ EMBEDDER_CELL: npt.NDArray[np.int64] = RULES.relations[:, 4].copy()
 
 
 @welded
-def _is_envelope_right(head: Any, max_late_us: int, max_future_us: int) -> bool:
+def _is_envelope_right(head: Any) -> bool:
     event_us, known_us, ingest_us = head[_EVENT_US], head[_KNOWN_US], head[_INGEST_US]
     if event_us < 1 or event_us >= END_US or ingest_us < 1 or ingest_us >= END_US or known_us < 0:
         return False
-    if (head[_TENANT] == 0 and head[_TENANT + 1] == 0) or (
-        head[_EVENT] == 0 and head[_EVENT + 1] == 0
-    ):
-        return False
+    has_tenant = head[_TENANT] != 0 or head[_TENANT + 1] != 0
+    return bool(has_tenant and (head[_EVENT] != 0 or head[_EVENT + 1] != 0))
+
+
+@welded
+def _is_timely(head: Any, max_late_us: int, max_future_us: int) -> bool:
+    event_us, known_us, ingest_us = head[_EVENT_US], head[_KNOWN_US], head[_INGEST_US]
     if ingest_us - event_us > max_late_us or event_us - ingest_us > max_future_us:
         return False
     return bool(known_us - ingest_us <= max_future_us)
@@ -188,12 +192,12 @@ def _are_lines_right(lines: Any, first: int, count: int, rules: Any) -> bool:
 @compiled_without_allocation(
     numba.void(
         int64_2d, int64_2d, int64_2d, _RULES_TYPE, numba.int64, numba.int64,
-        numba.types.Array(numba.boolean, 1, "C"),
+        _BOOL_1D, _BOOL_1D,
     )
 )  # fmt: skip
 def _doubt_rows(
     heads: Any, cells: Any, lines: Any, rules: Any, max_late_us: int, max_future_us: int,
-    is_doubtful: Any,
+    is_doubtful: Any, is_untimely: Any,
 ) -> None:  # fmt: skip
     """Mark the rows that break a rule; rows that are marked already are not looked at."""
     for row in range(len(heads)):
@@ -206,7 +210,7 @@ def _doubt_rows(
         start, end = rules.starts[kind], rules.starts[kind + 1]
         is_right = (
             kind > 0
-            and _is_envelope_right(head, max_late_us, max_future_us)
+            and _is_envelope_right(head)
             and _are_fields_right(head, cells[row], rules.checks, start, end)
             and _are_relations_right(head[_EVENT_US], cells[row], relation)
             and (embedding < 0 or (relation[4] >= 0 and cells[row, relation[4]] != 0))
@@ -214,7 +218,8 @@ def _doubt_rows(
         if is_right and relation[5] != 0:
             first, count = head[_LINES] & 0xFFFFFFFF, head[_LINES] >> 32
             is_right = _are_lines_right(lines, first, count, rules)
-        is_doubtful[row] = not is_right
+        is_untimely[row] = is_right and not _is_timely(head, max_late_us, max_future_us)
+        is_doubtful[row] = not is_right or is_untimely[row]
 
 
 def doubt_rows(
@@ -223,7 +228,7 @@ def doubt_rows(
     lines: npt.NDArray[np.int64],
     rules: AcceptanceRules,
     is_doubtful: npt.NDArray[np.bool_],
-) -> None:
+) -> npt.NDArray[np.bool_]:
     """Mark the events that `validation` may have to refuse.
 
     Args:
@@ -232,5 +237,11 @@ def doubt_rows(
         lines: As `EventCells.lines`.
         rules: Bounds of lateness.
         is_doubtful: Shape `(n,)`; marked in place, marked rows are not looked at.
+
+    Returns:
+        Shape `(n,)`: where the times (`validation.find_untimely`) are all that is wrong.
     """
-    _doubt_rows(heads, cells, lines, RULES, rules.max_late_us, rules.max_future_us, is_doubtful)
+    is_untimely = np.zeros(len(heads), np.bool_)
+    late_us, future_us = rules.max_late_us, rules.max_future_us
+    _doubt_rows(heads, cells, lines, RULES, late_us, future_us, is_doubtful, is_untimely)
+    return is_untimely

@@ -18,6 +18,7 @@ from features.log.arrow_cells import from_arrow
 from features.log.assemble import ColumnValueError, build_batch, stamp_ingest_time
 from features.log.cells import EventCells, build_empty_cells, concat_cells
 from features.log.customer_keys import compute_customer_keys
+from features.log.draft_cells import CheckedCells
 from features.log.json_cells import decode_json
 from features.log.jsonl import EventDecoder, ParsedEvents
 from features.log.messages import parse_messages, refuse_misfits
@@ -26,6 +27,7 @@ from features.log.rejections import Rejection
 from features.log.validation import (
     DEFAULT_RULES,
     AcceptanceRules,
+    find_untimely,
     reject_malformed,
     validate_batch,
 )
@@ -84,9 +86,9 @@ def decode_lines(
         embedders: All that events may name; texts are embedded by the one in force.
     """
     rows = _Rows(buffer, ends, default_ingest_us, rules, embedders)
-    cells, is_doubtful = decode_json(buffer, ends, default_ingest_us, rules, embedders)
+    checked = decode_json(buffer, ends, default_ingest_us, rules, embedders)
     parse = EventDecoder(embedders).parse_carefully
-    return drop_erased(_decide(cells, is_doubtful, rows, parse, first_offset), erasures)
+    return drop_erased(_decide(checked, rows, parse, first_offset), erasures)
 
 
 def decode_messages(
@@ -104,9 +106,9 @@ def decode_messages(
     An empty message is what is left of an erased event: neither accepted nor rejected.
     """
     rows = _Rows(buffer, ends, default_ingest_us, rules, embedders)
-    cells, is_doubtful = decode_proto(buffer, ends, default_ingest_us, rules, embedders)
+    checked = decode_proto(buffer, ends, default_ingest_us, rules, embedders)
     is_empty = np.diff(ends, prepend=0) == 0
-    decided = _decide(cells, is_doubtful, rows, _parse_messages, first_offset, is_empty)
+    decided = _decide(checked, rows, _parse_messages, first_offset, is_empty)
     return drop_erased(decided, erasures)
 
 
@@ -122,30 +124,43 @@ def _parse_messages(
 
 
 def _decide(
-    cells: EventCells,
-    is_doubtful: npt.NDArray[np.bool_],
+    checked: CheckedCells,
     rows: _Rows,
     parse: _Parse,
     first_offset: int,
     is_left_out: npt.NDArray[np.bool_] | None = None,
 ) -> DecodedEvents:
     """Return vouched rows and what the careful path accepts of the others, in order."""
-    if is_left_out is not None:
-        is_doubtful = is_doubtful | is_left_out
+    cells, is_doubtful, is_untimely = checked
     places = np.flatnonzero(~is_doubtful)
+    asked = is_doubtful & ~is_untimely
     if is_left_out is not None:
-        is_doubtful &= ~is_left_out
+        asked &= ~is_left_out
+    rejected = [
+        replace(_refuse_untimely(cells.head[place], rows.rules), offset=first_offset + place)
+        for place in np.flatnonzero(is_untimely).tolist()
+    ]
     if len(places) < len(cells):
         cells = cells.take(places)
-    asked = np.flatnonzero(is_doubtful)
-    rejected: tuple[Rejection, ...] = ()
-    if len(asked):
-        accepted, index, rejected = _ask(rows, asked, parse, first_offset)
+    if asked.any():
+        chosen = np.flatnonzero(asked)
+        accepted, index, refused = _ask(rows, chosen, parse, first_offset)
+        rejected = sorted([*rejected, *refused], key=lambda rejection: rejection.offset)
         if len(accepted):
-            places = np.concatenate([places, asked[index]])
+            places = np.concatenate([places, chosen[index]])
             order = np.argsort(places)
             cells, places = concat_cells([cells, accepted]).take(order), places[order]
-    return DecodedEvents(cells, places, rejected, int(cells.head["ingest_us"].max(initial=0)))
+    last_ingest_us = int(cells.head["ingest_us"].max(initial=0))
+    return DecodedEvents(cells, places, tuple(rejected), last_ingest_us)
+
+
+def _refuse_untimely(head: np.void, rules: AcceptanceRules) -> Rejection:
+    """Return the rejection of an event with nothing wrong but its times."""
+    names = ("event_time_us", "known_at_us", "ingest_us")
+    event_us, known_us, ingest_us = (int(head[name]) for name in names)
+    fault = find_untimely(event_us, known_us, ingest_us, rules)
+    assert fault is not None
+    return fault
 
 
 def _ask(

@@ -30,6 +30,20 @@ _PRESENT, _LINES, _LAST = (
 _NO_EMBEDDING = 0xFFFFFFFF
 
 
+class CheckedCells(NamedTuple):
+    """What a compiled decoder makes of some rows.
+
+    Attributes:
+        cells: One row per row given, meaningless where in doubt.
+        is_doubtful: Shape `(n,)`: not vouched for.
+        is_untimely: Shape `(n,)`: in doubt for its times alone; its cells say them.
+    """
+
+    cells: EventCells
+    is_doubtful: npt.NDArray[np.bool_]
+    is_untimely: npt.NDArray[np.bool_]
+
+
 class State(IntEnum):
     """Places in `Draft.state`: how much is written, and what the row at hand has so far."""
 
@@ -271,7 +285,7 @@ def finish_draft(
     default_ingest_us: npt.NDArray[np.int64] | None,
     rules: AcceptanceRules,
     embedders: Sequence[Embedder],
-) -> EventCells:
+) -> CheckedCells:
     """Return the rows of a draft, those marked that break a rule, texts embedded.
 
     Args:
@@ -293,9 +307,9 @@ def finish_draft(
     n_texts = int(draft.state[State.N_TEXTS])
     if n_texts:
         _embed_texts(draft, head, n_texts, embedders)
-    doubt_rows(draft.head, draft.cells, lines, rules, is_doubtful)
+    is_untimely = doubt_rows(draft.head, draft.cells, lines, rules, is_doubtful)
     embeddings = draft.embeddings[: draft.state[State.N_EMBEDDINGS]].copy()
-    return EventCells(head, draft.cells, lines, embeddings)
+    return CheckedCells(EventCells(head, draft.cells, lines, embeddings), is_doubtful, is_untimely)
 
 
 def _embed_texts(

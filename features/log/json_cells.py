@@ -18,71 +18,34 @@ import numpy.typing as npt
 
 from features.compiled import compiled_without_allocation, int64_1d, welded
 from features.embedding import EMBEDDERS, Embedder
-from features.hashing import hash_span, uint8_1d_readonly
-from features.log.cells import EventCells
+from features.hashing import uint8_1d_readonly
 from features.log.draft_cells import (
     DRAFT_TYPE,
     IN_HEAD,
+    CheckedCells,
     Draft,
     State,
     abandon_row,
-    add_embedding,
     add_line,
     begin_row,
     build_embedder_names,
     end_row,
-    end_text,
-    find_embedder,
     find_part,
     finish_draft,
     mark_present,
     new_draft,
-    note_number,
-    store,
 )
 from features.log.field_tables import LINES_NODE, TABLES, TABLES_TYPE, Column, Op, find_name
-from features.log.json_strings import (
-    MAX_LINE_BYTES,
-    QUOTE,
-    find_string_end,
-    skip_space,
-    unescape,
-)
-from features.log.json_values import find_number_end, read_embedding, read_int, read_time
-from features.log.validation import DEFAULT_RULES, MAX_ID_LENGTH, AcceptanceRules
+from features.log.json_fields import NULL, NULL_SIZE, is_literal, read_value
+from features.log.json_strings import MAX_LINE_BYTES, QUOTE, skip_space
+from features.log.validation import DEFAULT_RULES, AcceptanceRules
 
 _BYTES_PER_LINE = len('{"quantity":1},')
 _COMMA, _COLON, _OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST = b",:{}[]"
 _LETTER_N = ord("n")
-_FALSE_SIZE, _TRUE_SIZE, _NULL_SIZE = 5, 4, 4
-
-_OP, _CELL, _BIT, _FLAG, _TABLE, _SEEN, _GREATEST = (int(column) for column in Column)
-_STRING, _ID, _INT, _BOOL, _ENUM, _TIME, _DOUBLE = (
-    int(op) for op in (Op.STRING, Op.ID, Op.INT, Op.BOOL, Op.ENUM, Op.TIME, Op.DOUBLE)
-)
-_CHANNEL_OP, _TEXT, _EMBEDDING_OP, _EMBEDDER, _MESSAGE, _KIND_OP, _LINES_OP = (
-    int(op)
-    for op in (
-        Op.CHANNEL, Op.TEXT, Op.EMBEDDING, Op.EMBEDDER, Op.MESSAGE, Op.KIND, Op.LINES,
-    )
-)  # fmt: skip
-_KIND, _CHANNEL = int(State.KIND), int(State.CHANNEL)
-_N_LINES, _N_TEXT_BYTES = int(State.N_LINES), int(State.N_TEXT_BYTES)
-_STACK = int(State.STACK)
-
-
-@welded
-def _is_literal(buffer: Any, at: int, end: int, size: int, word: int) -> Any:
-    """Return whether the word's bytes (its first one lowest) stand at a place."""
-    if at + size > end:
-        return False
-    read: Any = 0
-    for i in range(size):
-        read |= np.int64(buffer[at + i]) << (8 * i)
-    return read == word
-
-
-_NULL, _TRUE, _FALSE = (int.from_bytes(word, "little") for word in (b"null", b"true", b"false"))
+_OP, _TABLE, _SEEN = int(Column.OP), int(Column.TABLE), int(Column.SEEN)
+_MESSAGE, _KIND_OP, _LINES_OP = int(Op.MESSAGE), int(Op.KIND), int(Op.LINES)
+_KIND, _STACK = int(State.KIND), int(State.STACK)
 
 
 @welded
@@ -98,140 +61,6 @@ def _read_key(buffer: Any, at: int, end: int, tables: Any, node: int) -> Any:
         return -1, 0
     at = skip_space(buffer, at + 1, end)
     return (at if at < end else -1), field
-
-
-@welded
-def _read_string(buffer: Any, at: int, end: int, draft: Any) -> Any:
-    """Return the place behind a string and the halves of its hash."""
-    nothing = np.uint64(0)
-    if buffer[at] != QUOTE:
-        return -1, nothing, nothing
-    close, has_escape = find_string_end(buffer, at + 1, end)
-    if close < 0:
-        return -1, nothing, nothing
-    if has_escape:
-        first = draft.state[_N_TEXT_BYTES]
-        last = unescape(buffer, at + 1, close, draft.texts, first)
-        if last < 0:
-            return -1, nothing, nothing
-        h1, h2 = hash_span(draft.texts, first, last)
-    else:
-        h1, h2 = hash_span(buffer, at + 1, close)
-    return close + 1, h1, h2
-
-
-@welded
-def _read_plain(buffer: Any, at: int, end: int) -> int:
-    """Return the place of the closing quote of a string without escapes, -1 if it is none."""
-    if buffer[at] != QUOTE:
-        return -1
-    close, has_escape = find_string_end(buffer, at + 1, end)
-    return -1 if has_escape else close
-
-
-@welded
-def _read_enum(buffer: Any, at: int, end: int, tables: Any, field: int) -> Any:
-    """Return the place behind an enum's name or number, and the number."""
-    if buffer[at] == QUOTE:
-        close = _read_plain(buffer, at, end)
-        if close < 0:
-            return -1, 0
-        number = find_name(buffer, at + 1, close, tables, tables.fields[field, _TABLE])
-        return (close + 1 if number >= 0 else -1), number
-    at, number = read_int(buffer, at, end)
-    if number < 0 or number > tables.fields[field, _GREATEST]:
-        return -1, 0
-    return at, number
-
-
-@welded
-def _read_reason_part(
-    buffer: Any, at: int, end: int, names: Any, draft: Any, row: int, op: int, part: int,
-    cell: int,
-) -> Any:  # fmt: skip
-    """Read a reason's text, embedding or embedder; return the place behind it."""
-    if buffer[at] != QUOTE:
-        return -1
-    close, has_escape = find_string_end(buffer, at + 1, end)
-    if close < 0:
-        return -1
-    if op == _TEXT:
-        last = unescape(buffer, at + 1, close, draft.texts, draft.state[_N_TEXT_BYTES])
-        return close + 1 if last >= 0 and end_text(draft, row, last) else -1
-    if has_escape:
-        return -1
-    if op == _EMBEDDER:
-        number = find_embedder(buffer, at + 1, close, names)
-        store(draft, row, part, cell, number)
-        return close + 1 if number >= 0 else -1
-    if close == at + 1:
-        return close + 1
-    place = add_embedding(draft)
-    if place < 0 or not read_embedding(buffer, at + 1, close, draft.embeddings[place]):
-        return -1
-    return close + 1
-
-
-@welded
-def _read_number(
-    buffer: Any, at: int, end: int, tables: Any, draft: Any, row: int, op: int, field: int,
-    part: int,
-) -> int:  # fmt: skip
-    """Read a value that is one cell; return the place behind it."""
-    cell = tables.fields[field, _CELL]
-    if op == _INT:
-        at, number = read_int(buffer, at, end)
-        store(draft, row, part, cell, number)
-        return at
-    if op == _TIME:
-        close = _read_plain(buffer, at, end)
-        number = read_time(buffer, at + 1, close) if close >= 0 else 0
-        store(draft, row, part, cell, number)
-        return close + 1 if number > 0 else -1
-    if op == _BOOL:
-        if _is_literal(buffer, at, end, _TRUE_SIZE, _TRUE):
-            store(draft, row, part, cell, 1)
-            return at + _TRUE_SIZE
-        store(draft, row, part, cell, 0)
-        return at + _FALSE_SIZE if _is_literal(buffer, at, end, _FALSE_SIZE, _FALSE) else -1
-    if op == _DOUBLE:
-        first = at
-        at = find_number_end(buffer, at, end)
-        return at if at >= 0 and note_number(draft, row, cell, first, at) else -1
-    at, number = _read_enum(buffer, at, end, tables, field)
-    if op == _CHANNEL_OP:
-        draft.state[_CHANNEL] = number
-    else:
-        store(draft, row, part, cell, number)
-    return at
-
-
-@welded
-def _read_value(
-    buffer: Any, at: int, end: int, tables: Any, names: Any, draft: Any, row: int, field: int,
-    part: int,
-) -> int:  # fmt: skip
-    """Read the value of a field that is no message; return the place behind it."""
-    op, cell = tables.fields[field, _OP], tables.fields[field, _CELL]
-    if op == _STRING:
-        at, h1, h2 = _read_string(buffer, at, end, draft)
-        store(draft, row, part, cell, np.int64(h1))
-        store(draft, row, part, cell + 1, np.int64(h2))
-    elif op == _ID:
-        close = _read_plain(buffer, at, end)
-        if close < 0 or close - at - 1 > MAX_ID_LENGTH:
-            return -1
-        h1, h2 = hash_span(buffer, at + 1, close)
-        store(draft, row, part, cell, np.int64(h1))
-        store(draft, row, part, cell + 1, np.int64(h2))
-        at = close + 1
-    elif op in (_TEXT, _EMBEDDING_OP, _EMBEDDER):
-        at = _read_reason_part(buffer, at, end, names, draft, row, op, part, cell)
-    else:
-        at = _read_number(buffer, at, end, tables, draft, row, op, field, part)
-    if at >= 0:
-        mark_present(tables, draft, row, part, field)
-    return at
 
 
 @welded
@@ -310,12 +139,12 @@ def _read_member(
         return -1, -1, seen
     seen |= bit
     if buffer[at] == _LETTER_N:
-        is_null = _is_literal(buffer, at, end, _NULL_SIZE, _NULL)
-        return (at + _NULL_SIZE if is_null else -1), -1, seen
+        is_null = is_literal(buffer, at, end, NULL_SIZE, NULL)
+        return (at + NULL_SIZE if is_null else -1), -1, seen
     if tables.fields[field, _OP] >= _MESSAGE:
         at, child = _open_message(buffer, at, end, tables, draft, field)
         return at, child, seen
-    return _read_value(buffer, at, end, tables, names, draft, row, field, part), -1, seen
+    return read_value(buffer, at, end, tables, names, draft, row, field, part), -1, seen
 
 
 @welded
@@ -408,7 +237,7 @@ def decode_json(
     default_ingest_us: npt.NDArray[np.int64] | None = None,
     rules: AcceptanceRules = DEFAULT_RULES,
     embedders: Sequence[Embedder] = EMBEDDERS,
-) -> tuple[EventCells, npt.NDArray[np.bool_]]:
+) -> CheckedCells:
     """Return the events of some lines, and which are in doubt.
 
     Args:
@@ -418,11 +247,7 @@ def decode_json(
             None: their event time.
         rules: Bounds of lateness.
         embedders: All that events may name; texts are embedded by the one in force.
-
-    Returns:
-        One row per line (meaningless where in doubt), and shape `(n,)` of bool.
     """
     content = np.ascontiguousarray(buffer)
     draft, is_doubtful = _parse(content, ends, embedders)
-    cells = finish_draft(draft, is_doubtful, content, default_ingest_us, rules, embedders)
-    return cells, is_doubtful
+    return finish_draft(draft, is_doubtful, content, default_ingest_us, rules, embedders)

@@ -19,10 +19,10 @@ import numpy.typing as npt
 from features.compiled import compiled_without_allocation, int64_1d, welded
 from features.embedding import DIM, EMBEDDERS, Embedder
 from features.hashing import hash_span, load_u64, uint8_1d_readonly
-from features.log.cells import EventCells
 from features.log.draft_cells import (
     DRAFT_TYPE,
     IN_HEAD,
+    CheckedCells,
     State,
     abandon_row,
     add_embedding,
@@ -313,7 +313,7 @@ def decode_proto(
     default_ingest_us: npt.NDArray[np.int64] | None = None,
     rules: AcceptanceRules = DEFAULT_RULES,
     embedders: Sequence[Embedder] = EMBEDDERS,
-) -> tuple[EventCells, npt.NDArray[np.bool_]]:
+) -> CheckedCells:
     """Return the events of some serialized messages, and which are in doubt.
 
     Args and result are as of `json_cells.decode_json`, messages in the place of lines.
@@ -323,5 +323,4 @@ def decode_proto(
     is_doubtful = np.zeros(len(ends), np.bool_)
     names = build_embedder_names(tuple(embedders))
     _decode_messages(content, ends, TABLES, names, draft, is_doubtful)
-    cells = finish_draft(draft, is_doubtful, content, default_ingest_us, rules, embedders)
-    return cells, is_doubtful
+    return finish_draft(draft, is_doubtful, content, default_ingest_us, rules, embedders)

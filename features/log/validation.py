@@ -110,8 +110,10 @@ def find_erased_rows(batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
     is_erased = _to_mask(pc.is_null(batch.column("ingest_time")))
     if not is_erased.any():
         return is_erased
-    is_erased &= _to_mask(pc.is_null(batch.column("event_time")))
-    is_erased &= _to_mask(pc.is_null(batch.column(KIND_COLUMN)))
+    for name in ("event_time", "known_at", KIND_COLUMN):
+        is_erased &= _to_mask(pc.is_null(batch.column(name)))
+    nothing = next(iter(find_envelope_enum("channel")))
+    is_erased &= _to_mask(pc.equal(batch.column("channel"), nothing).fill_null(False))
     for name in ("tenant", "event_id", "customer_id"):
         is_erased &= _to_mask(pc.equal(batch.column(name), ""))
     position = batch.schema.get_field_index(MALFORMED_COLUMN)
@@ -242,24 +244,44 @@ def _check_acceptance(
     """Reject events too late, from the future, or not known when they came in."""
     event_us, ingest_us = _read_us(batch, "event_time"), _read_us(batch, "ingest_time")
     known_us = _read_us(batch, "known_at")
+    is_late = ingest_us - event_us > rules.max_late_us
+    is_early = np.maximum(event_us, known_us) - ingest_us > rules.max_future_us
+    for row in np.flatnonzero(is_late | is_early).tolist():
+        fault = find_untimely(int(event_us[row]), int(known_us[row]), int(ingest_us[row]), rules)
+        if fault is not None:
+            collector.add(row, fault)
+
+
+def find_untimely(
+    event_us: int, known_us: int, ingest_us: int, rules: AcceptanceRules
+) -> Rejection | None:
+    """Return why an event's times are not acceptable, its offset 0; None if they are.
+
+    Args:
+        event_us: When it happened, microseconds UTC.
+        known_us: When it could be known; 0: not said.
+        ingest_us: When the log took it in.
+        rules: Bounds of lateness.
+    """
     bounds = (
         (RejectionReason.LATE, "event_time", ingest_us - event_us, rules.max_late_us),
         (RejectionReason.FUTURE, "event_time", event_us - ingest_us, rules.max_future_us),
         (RejectionReason.NOT_YET_KNOWN, "known_at", known_us - ingest_us, rules.max_future_us),
     )
     for reason, field, distance_us, limit_us in bounds:
-        far = np.flatnonzero(distance_us > limit_us)
-        side = "before" if reason is RejectionReason.LATE else "after"
-        rule = Expectation(
-            reason,
-            field,
-            f"at most {limit_us // _SECOND_US} s {side} ingest_time",
-            "import history without ingest_time"
-            if reason is RejectionReason.LATE
-            else "check the source's clock",
+        if distance_us <= limit_us:
+            continue
+        is_late = reason is RejectionReason.LATE
+        side = "before" if is_late else "after"
+        return Rejection(
+            offset=0,
+            reason_code=reason,
+            field=field,
+            value_shown=f"{distance_us // _SECOND_US} s {side} ingest_time",
+            expectation=f"at most {limit_us // _SECOND_US} s {side} ingest_time",
+            fix="import history without ingest_time" if is_late else "check the source's clock",
         )
-        shown = [f"{distance_us[row] // _SECOND_US} s {side} ingest_time" for row in far]
-        collector.reject(far, rule, shown)
+    return None
 
 
 def _read_us(batch: pa.RecordBatch, name: str) -> npt.NDArray[np.int64]:
