@@ -91,8 +91,9 @@ class BackupManifest(msgspec.Struct, frozen=True):
 
     @property
     def applied_ingest_us(self) -> int:
-        """The recovery point: all events up to here are in the backup."""
-        return min(state.applied_ingest_us for state in self.record_states)
+        """The recovery point: all events up to here are in the backup; 0: none is."""
+        written = [state.applied_ingest_us for state in self.record_states if state.version]
+        return min(written, default=0)
 
 
 def write_backup(
@@ -257,8 +258,9 @@ def _restore_records(
         commit = RecordCommit(shard, version, keys, packed, ShardProgress())
         (version,) = store.commit_records([commit])
     nothing = np.zeros((0, ENTITY_KEY_SIZE), np.uint8)
-    last = RecordCommit(shard, version, nothing, PackedRecords.from_blobs([]), state)
-    store.commit_records([last])
+    if state.version:
+        last = RecordCommit(shard, version, nothing, PackedRecords.from_blobs([]), state)
+        store.commit_records([last])
 
 
 def _restore_seen(
@@ -288,6 +290,7 @@ def _restore_seen(
         [
             SeenCommit(shard, versions[shard], none, np.zeros(0, SEEN_DTYPE), no_times, state)
             for shard, state in enumerate(states)
+            if state.version
         ]
     )
 
