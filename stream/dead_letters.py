@@ -106,7 +106,6 @@ class DeadLetterFiles:
             except OSError as error:
                 raise _describe_refusal(file, error) from error
 
-
     def settle(
         self, incarnation: str, partition: int, done: Set[int], still: Sequence[DeadLetter]
     ) -> None:

@@ -250,4 +250,3 @@ class _Replay:
 
 def _no_clock() -> float:
     return 0.0
-

@@ -142,10 +142,10 @@ class StreamRun:
         source: str,
         store: FeatureStore,
         options: StreamOptions,
-        on_progress: OnProgress | None,
-        clock: Callable[[], float],
-        log: Log,
-        on_fault: Callable[[Exception], None],
+        on_progress: OnProgress | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        log: Log = tell,
+        on_fault: Callable[[Exception], None] = lambda _: None,
     ) -> None:
         self._source_name = source
         self._store = store
@@ -231,6 +231,11 @@ class StreamRun:
     def _pause(self, seconds: float) -> None:
         self._wake.wait(seconds)
 
+    def ask_to_stop(self) -> None:
+        """End the run after the batches in hand; from any thread."""
+        self._is_asked = self._stop.is_asked = True
+        self._wake.set()
+
     def note_commit(self) -> None:
         """Tell everybody who looks that a batch is in the store."""
         self._patience.note_success()
@@ -250,13 +255,11 @@ class StreamRun:
             return
 
         def interrupt(number: int, _frame: FrameType | None) -> None:
-            self._is_asked = self._stop.is_asked = True
-            self._wake.set()
+            self.ask_to_stop()
             signal.signal(number, previous[number])
 
-        previous = {
-            number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
+        previous = {number: signal.signal(number, interrupt) for number in numbers}
         try:
             yield
         finally:

@@ -142,7 +142,7 @@ def replay(
         state=state or place.state_folder,
         dead_letters=dead_letters,
         log_format=log_format or None,
-        registers=() if "://" in source else (Path(source),),
+        registers=(Path(source),) if Path(source).is_dir() else (),
         acceptance=AcceptanceRules(max_late_us=max_late_days * 86_400_000_000),
     )
     opened = place.open_writer(64 << 30, 2.0)
@@ -151,9 +151,7 @@ def replay(
     finally:
         opened.close()
     rows = tuple((name, f"{getattr(summary, name):,}") for name in summary.__struct_fields__)
-    table = Table(
-        title="Replayed", columns=(Column("rows"), Column("count", "right")), rows=rows
-    )
+    table = Table(title="Replayed", columns=(Column("rows"), Column("count", "right")), rows=rows)
     Output(as_json).show(summary, [table])
 
 

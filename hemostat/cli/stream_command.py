@@ -148,7 +148,7 @@ def run(
         is_following=follow,
         wait_s=default_wait_s if store_wait is None else store_wait,
         log_format=log_format or None,
-        registers=() if "://" in source else (Path(source),),
+        registers=(Path(source),) if Path(source).is_dir() else (),
         kafka=_parse_settings(kafka or []),
         metrics_port=metrics_port,
         place=ClusterPlace(process_id, members),

@@ -116,7 +116,10 @@ class KafkaSource:
     def open_reader(
         self, starts: Mapping[int, int], *, is_following: bool, batch_size: int
     ) -> KafkaReader:
-        """Return a reader; one that does not follow ends where the partitions end now."""
+        """Return a reader; one that does not follow ends where a partition is read to its end.
+
+        Not where a broker says that it ends: what it says may be behind what it holds.
+        """
         faults: list[ck.KafkaError] = []
         consumer = ck.Consumer(
             {
@@ -213,7 +216,6 @@ class KafkaReader:
         self._source = source
         self._consumer = consumer
         self._is_following = is_following
-        self._limits: dict[int, int] = {}
         self._next: dict[int, int] = {}
         self._ends: dict[int, int] = {}
         self._ended: dict[int, int] = {}
@@ -248,15 +250,9 @@ class KafkaReader:
                     fix="restore the broker's log, or rebuild the store: --store NEW",
                 )
             begin = max(start, low)
-            self._next[partition], self._limits[partition] = begin, high
-            self._ends[partition] = high
+            self._next[partition], self._ends[partition] = begin, high
             places.append(ck.TopicPartition(self._source.address.topic, partition, begin))
         self._consumer.assign(places)
-        self._ended = {
-            partition: 0
-            for partition, begin in self._next.items()
-            if not self._is_following and begin >= self._limits[partition]
-        }
 
     def read(self, max_rows: int) -> Sequence[Raw]:
         """Return the messages that have come."""
@@ -269,8 +265,8 @@ class KafkaReader:
             fault = message.error()
             partition = int(message.partition() or 0)
             if fault is None:
-                if partition not in self._ended or self._is_following:
-                    good.setdefault(partition, []).append(message)
+                self._ended.pop(partition, None)
+                good.setdefault(partition, []).append(message)
             elif fault.code() == _PARTITION_EOF:
                 self._ended[partition] = self._read_idle_us()
             else:
@@ -327,19 +323,11 @@ class KafkaReader:
             )
 
     def _to_rows(self, partition: int, messages: Sequence[Any]) -> RawRows:
-        """Return messages as one buffer, cut off at the limit of a run that does not follow."""
-        if not self._is_following:
-            limit = self._limits[partition]
-            messages = [each for each in messages if each.offset() < limit]
+        """Return messages as one buffer."""
         values = [message.value() or b"" for message in messages]
         offsets = np.array([message.offset() for message in messages], np.int64)
         stamps = np.array([message.timestamp()[1] for message in messages], np.int64)
-        if len(offsets):
-            self._next[partition] = int(offsets[-1]) + 1
-        if self._next[partition] < self._ends[partition]:
-            self._ended.pop(partition, None)
-        if not self._is_following and self._next[partition] >= self._limits[partition]:
-            self._ended[partition] = 0
+        self._next[partition] = int(offsets[-1]) + 1
         return RawRows(
             partition,
             offsets,

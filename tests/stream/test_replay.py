@@ -32,9 +32,7 @@ _DAY, _LONG_AGO = "2026-06-01T11:00:00Z", "2026-03-01T11:00:00Z"
 def source(tmp_path: Path) -> Path:
     """Twenty orders, every fourth of them three months late, and two lines that are no events."""
     path = tmp_path / "events.jsonl"
-    lines = [
-        _LINE % (f"e{n}", _LONG_AGO if n % 4 == 0 else _DAY, n, n % 3, n) for n in range(20)
-    ]
+    lines = [_LINE % (f"e{n}", _LONG_AGO if n % 4 == 0 else _DAY, n, n % 3, n) for n in range(20)]
     path.write_text("".join([*lines[:10], "garbage\n", *lines[10:], "{\n", lines[0]]))
     return path
 
