@@ -21,6 +21,8 @@ import numpy.typing as npt
 from features.bulk.grouping import Part, group_part, make_parts
 from features.bulk.tellings import find_repeats
 from features.bulk.walks import (
+    ASK_DTYPE,
+    ASK_FIELDS,
     walk_activities,
     walk_histories,
     walk_identities,
@@ -45,6 +47,7 @@ class _History:
     row_keys: npt.NDArray[np.uint8]
     embeddings: npt.NDArray[np.int8]
     requests: npt.NDArray[Any]
+    asks: npt.NDArray[Any]
     request_keys: npt.NDArray[np.uint8]
     by_time: npt.NDArray[np.int64]
     out: npt.NDArray[np.float32]
@@ -65,21 +68,19 @@ def _walk_part(history: _History, part: Part) -> None:
         history.rows,
         groups.row_starts,
         groups.row_order,
-        history.requests,
         groups.ask_starts,
         groups.ask_order,
-        sums,
-        facts,
-        history.out,
     )
+    written = (sums, facts, history.out)
     if layout is Layout.HISTORY:
-        walk_histories(scratch, history.embeddings, np.zeros(DIM), *given)
+        unit_sum = np.zeros(DIM)
+        walk_histories(scratch, history.embeddings, unit_sum, *given, history.requests, *written)
     elif layout is Layout.ACTIVITY:
-        walk_activities(scratch, *given)
+        walk_activities(scratch, *given, history.asks, *written)
     elif layout is Layout.TALLY:
-        walk_tallies(scratch, part.entity, *given)
+        walk_tallies(scratch, part.entity, *given, history.asks, *written)
     else:
-        walk_identities(scratch, part.entity, *given)
+        walk_identities(scratch, part.entity, *given, history.asks, *written)
 
 
 def compute_vectors_at(
@@ -114,6 +115,7 @@ def compute_vectors_at(
         row_keys=row_keys,
         embeddings=_own(embeddings),
         requests=requests,
+        asks=_shorten(requests),
         request_keys=_own(request_keys).reshape(-1, ENTITY_KEY_SIZE),
         by_time=np.argsort(requests["time_us"], kind="stable"),
         out=np.empty((len(requests), N_FEATURES), np.float32),
@@ -131,6 +133,14 @@ def compute_vectors_at(
         _await(threads.map(write_chunk, range(0, len(requests), _CHUNK)))
         _await(threads.map(lambda part: _walk_part(history, part), parts))
     return history.out
+
+
+def _shorten(requests: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return what most walks want of the requests, shape `(q,)` of `ASK_DTYPE`."""
+    asks = np.zeros(len(requests), ASK_DTYPE)
+    for name in ASK_FIELDS:
+        asks[name] = requests[name]
+    return asks
 
 
 def _sort_by_ingest(

@@ -14,6 +14,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from features.bulk.prefetching import prefetch
 from features.bulk.sorting import NO_CODE, sort_by_code
 from features.compiled import (
     array_of,
@@ -34,6 +35,7 @@ from features.fold_rows import FOLD_ROW_DTYPE
 _PART_BYTE = 15
 _MAX_PART_BITS = 6
 _PART_ROWS = 1 << 14
+_N_AHEAD = 16  # So many keys ahead memory is asked for.
 
 _uint16_1d = numba.types.Array(numba.uint16, 1, "C")
 
@@ -152,6 +154,7 @@ def _number_keys(
     halves = np.empty((asks.shape[0], 2), np.uint64)
     n = 0
     for i in range(asks.shape[0]):
+        prefetch(ask_keys, asks[min(i + _N_AHEAD, asks.shape[0] - 1)], 0)
         h1, h2 = ask_keys[asks[i], 0], ask_keys[asks[i], 1]
         slot = _find_slot(table, halves, h1, h2)
         if table[slot] < 0:
@@ -160,7 +163,9 @@ def _number_keys(
             n += 1
         ask_groups[i] = table[slot]
     for i in range(rows.shape[0]):
-        row_groups[i] = table[_find_slot(table, halves, row_keys[rows[i], 0], row_keys[rows[i], 1])]
+        prefetch(row_keys, rows[min(i + _N_AHEAD, rows.shape[0] - 1)], 0)
+        h1, h2 = row_keys[rows[i], 0], row_keys[rows[i], 1]
+        row_groups[i] = table[_find_slot(table, halves, h1, h2)]
     return n
 
 

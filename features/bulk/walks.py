@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from features.bulk.prefetching import prefetch
 from features.compiled import (
     array_of,
     bool_2d,
@@ -36,7 +37,7 @@ from features.folds.activity import fold_activity
 from features.folds.history import fold_history
 from features.folds.identity import fold_identity
 from features.folds.tally import fold_tally
-from features.plan import REQUEST_SLICE, SLICE_PLACES
+from features.plan import COLUMN_STARTS, PLAN_COLUMNS, REQUEST_SLICE, SLICE_PLACES
 from features.records.activity import ACTIVITY_DTYPE
 from features.records.history import HISTORY_DTYPE
 from features.records.identity import IDENTITY_DTYPE
@@ -55,19 +56,54 @@ _SKU = int(Entity.SKU)
 _ACTIVITY_PLACE = int(SLICE_PLACES[_ACTIVITY])
 _REQUEST_PLACE = int(SLICE_PLACES[REQUEST_SLICE])
 
-_ROWS, _REQUESTS = array_of(FOLD_ROW_DTYPE), array_of(REQUEST_ROW_DTYPE)
-# rows, row_starts, row_order, requests, ask_starts, ask_order
-_GROUPED = (_ROWS, int64_1d, int64_1d, _REQUESTS, int64_1d, int64_1d)
-# sums, facts, out
-_SCRATCH = (int64_2d, float64_1d, float32_2d)
+ASK_FIELDS = ("time_us", "style_link", "member", "product_price_minor", "call")
+ASK_DTYPE = np.dtype(
+    [*((name, REQUEST_ROW_DTYPE[name]) for name in ASK_FIELDS), ("padding", "u1", (7,))]
+)
+"""What other entities than the customer want of a request: less to fetch from memory."""
+
+_ROWS, _REQUESTS, _ASKS = map(array_of, (FOLD_ROW_DTYPE, REQUEST_ROW_DTYPE, ASK_DTYPE))
+_GROUPS = (int64_1d, int64_1d, int64_1d, int64_1d)  # row_starts, row_order, ask_starts, ask_order
+_SCRATCH = (int64_2d, float64_1d, float32_2d)  # sums, facts, out
+
+_LINE = 64  # Bytes that are fetched at once.
+_N_AHEAD = 6  # So many rows and requests ahead memory is asked for.
+
+
+def _find_span(number: int) -> tuple[int, int]:
+    """Return the first byte of a slice's columns in a row of the output, and the last."""
+    columns = PLAN_COLUMNS[COLUMN_STARTS[number] : COLUMN_STARTS[number + 1]]
+    return 4 * int(columns.min()), 4 * int(columns.max()) + 3
+
+
+_SPANS = np.array([_find_span(number) for number in range(N_ENTITIES)], np.int64)
 
 
 @inlined
-def _is_known(rows: npt.NDArray[Any], row: int, now_us: int) -> bool:
-    return bool(rows[row]["ingest_time_us"] <= now_us)
+def _fetch_row(rows: npt.NDArray[Any], order: npt.NDArray[np.int64], r: int, n: int) -> None:
+    """Ask for a row to come."""
+    if r + _N_AHEAD < n:
+        prefetch(rows, order[r + _N_AHEAD], 0)
+        prefetch(rows, order[r + _N_AHEAD], _LINE)
 
 
-@compiled(void(array_of(HISTORY_DTYPE), int8_2d, float64_1d, *_GROUPED, *_SCRATCH))
+@inlined
+def _fetch_ask(
+    requests: npt.NDArray[Any],
+    order: npt.NDArray[np.int64],
+    a: int,
+    entity: int,
+    out: npt.NDArray[np.float32],
+) -> None:
+    """Ask for a request to come, and for the part of the output that it will fill."""
+    if a + _N_AHEAD < order.shape[0]:
+        q = order[a + _N_AHEAD]
+        prefetch(requests, q, 0)
+        for byte in range(_SPANS[entity, 0], _SPANS[entity, 1] + _LINE, _LINE):
+            prefetch(out, q, min(byte, _SPANS[entity, 1]))
+
+
+@compiled(void(array_of(HISTORY_DTYPE), int8_2d, float64_1d, _ROWS, *_GROUPS, _REQUESTS, *_SCRATCH))
 def walk_histories(
     scratch: npt.NDArray[Any],
     embeddings: npt.NDArray[np.int8],
@@ -75,66 +111,70 @@ def walk_histories(
     rows: npt.NDArray[Any],
     row_starts: npt.NDArray[np.int64],
     row_order: npt.NDArray[np.int64],
-    requests: npt.NDArray[Any],
     ask_starts: npt.NDArray[np.int64],
     ask_order: npt.NDArray[np.int64],
+    requests: npt.NDArray[Any],
     sums: npt.NDArray[np.int64],
     facts: npt.NDArray[np.float64],
     out: npt.NDArray[np.float32],
 ) -> None:
     """Write the customer's columns; `scratch` is the record at hand and an empty one."""
-    record = scratch[0]
+    record, n_rows = scratch[0], row_starts[-1]
     for group in range(row_starts.shape[0] - 1):
         r, end = row_starts[group], row_starts[group + 1]
         scratch[0] = scratch[1]
         for a in range(ask_starts[group], ask_starts[group + 1]):
+            _fetch_ask(requests, ask_order, a, _CUSTOMER, out)
             q = ask_order[a]
             request = requests[q]
-            while r < end and _is_known(rows, row_order[r], request["time_us"]):
+            while r < end and rows[row_order[r]]["ingest_time_us"] <= request["time_us"]:
+                _fetch_row(rows, row_order, r, n_rows)
                 fold_history(record, rows[row_order[r]], embeddings)
                 r += 1
             fill_customer_slice(record, request, sums, unit_sum, facts)
             pick_columns(_CUSTOMER, int(request["call"]), facts, out[q])
 
 
-@compiled(void(array_of(ACTIVITY_DTYPE), *_GROUPED, *_SCRATCH))
+@compiled(void(array_of(ACTIVITY_DTYPE), _ROWS, *_GROUPS, _ASKS, *_SCRATCH))
 def walk_activities(
     scratch: npt.NDArray[Any],
     rows: npt.NDArray[Any],
     row_starts: npt.NDArray[np.int64],
     row_order: npt.NDArray[np.int64],
-    requests: npt.NDArray[Any],
     ask_starts: npt.NDArray[np.int64],
     ask_order: npt.NDArray[np.int64],
+    requests: npt.NDArray[Any],
     sums: npt.NDArray[np.int64],
     facts: npt.NDArray[np.float64],
     out: npt.NDArray[np.float32],
 ) -> None:
     """Write the activity's columns; see `walk_histories`."""
-    record = scratch[0]
+    record, n_rows = scratch[0], row_starts[-1]
     for group in range(row_starts.shape[0] - 1):
         r, end = row_starts[group], row_starts[group + 1]
         scratch[0] = scratch[1]
         for a in range(ask_starts[group], ask_starts[group + 1]):
+            _fetch_ask(requests, ask_order, a, _ACTIVITY, out)
             q = ask_order[a]
             request = requests[q]
-            while r < end and _is_known(rows, row_order[r], request["time_us"]):
+            while r < end and rows[row_order[r]]["ingest_time_us"] <= request["time_us"]:
+                _fetch_row(rows, row_order, r, n_rows)
                 fold_activity(record, rows[row_order[r]])
                 r += 1
             fill_activity_facts(record, request, sums, facts, _ACTIVITY_PLACE)
             pick_columns(_ACTIVITY, int(request["call"]), facts, out[q])
 
 
-@compiled(void(array_of(TALLY_DTYPE), int64, *_GROUPED, *_SCRATCH))
+@compiled(void(array_of(TALLY_DTYPE), int64, _ROWS, *_GROUPS, _ASKS, *_SCRATCH))
 def walk_tallies(
     scratch: npt.NDArray[Any],
     entity: int,
     rows: npt.NDArray[Any],
     row_starts: npt.NDArray[np.int64],
     row_order: npt.NDArray[np.int64],
-    requests: npt.NDArray[Any],
     ask_starts: npt.NDArray[np.int64],
     ask_order: npt.NDArray[np.int64],
+    requests: npt.NDArray[Any],
     sums: npt.NDArray[np.int64],
     facts: npt.NDArray[np.float64],
     out: npt.NDArray[np.float32],
@@ -144,17 +184,19 @@ def walk_tallies(
     Facts of closed hours hold for all requests of an hour, as long as nothing of
     another hour is folded: a region is asked about far more often than that.
     """
-    record = scratch[0]
+    record, n_rows = scratch[0], row_starts[-1]
     place = SLICE_PLACES[entity]
     for group in range(row_starts.shape[0] - 1):
         r, end = row_starts[group], row_starts[group + 1]
         scratch[0] = scratch[1]
         facts_hour_us = np.int64(-1)
         for a in range(ask_starts[group], ask_starts[group + 1]):
+            _fetch_ask(requests, ask_order, a, entity, out)
             q = ask_order[a]
             request = requests[q]
             hour_us = request["time_us"] // HOUR_US * HOUR_US
-            while r < end and _is_known(rows, row_order[r], request["time_us"]):
+            while r < end and rows[row_order[r]]["ingest_time_us"] <= request["time_us"]:
+                _fetch_row(rows, row_order, r, n_rows)
                 row = rows[row_order[r]]
                 fold_tally(record, row)
                 # This hour and the next (clocks run ahead) are open and not in the facts.
@@ -169,30 +211,32 @@ def walk_tallies(
             pick_columns(entity, int(request["call"]), facts, out[q])
 
 
-@compiled(void(array_of(IDENTITY_DTYPE), int64, *_GROUPED, *_SCRATCH))
+@compiled(void(array_of(IDENTITY_DTYPE), int64, _ROWS, *_GROUPS, _ASKS, *_SCRATCH))
 def walk_identities(
     scratch: npt.NDArray[Any],
     entity: int,
     rows: npt.NDArray[Any],
     row_starts: npt.NDArray[np.int64],
     row_order: npt.NDArray[np.int64],
-    requests: npt.NDArray[Any],
     ask_starts: npt.NDArray[np.int64],
     ask_order: npt.NDArray[np.int64],
+    requests: npt.NDArray[Any],
     sums: npt.NDArray[np.int64],
     facts: npt.NDArray[np.float64],
     out: npt.NDArray[np.float32],
 ) -> None:
     """Write a shared identity's columns; see `walk_histories`. `sums` is not used."""
-    record = scratch[0]
+    record, n_rows = scratch[0], row_starts[-1]
     place = SLICE_PLACES[entity]
     for group in range(row_starts.shape[0] - 1):
         r, end = row_starts[group], row_starts[group + 1]
         scratch[0] = scratch[1]
         for a in range(ask_starts[group], ask_starts[group + 1]):
+            _fetch_ask(requests, ask_order, a, entity, out)
             q = ask_order[a]
             request = requests[q]
-            while r < end and _is_known(rows, row_order[r], request["time_us"]):
+            while r < end and rows[row_order[r]]["ingest_time_us"] <= request["time_us"]:
+                _fetch_row(rows, row_order, r, n_rows)
                 fold_identity(record, rows[row_order[r]])
                 r += 1
             fill_identity_facts(record, request["member"], request, facts, place)
