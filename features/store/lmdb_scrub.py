@@ -15,9 +15,10 @@ Pages are found as LMDB 0.9 lays them out (`mdb.c`: `MDB_page`, `MDB_node`,
 
 from __future__ import annotations
 
+import os
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,8 @@ def _scrub_file(path: Path, keys: Sequence[bytes]) -> int:
     deleted = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, _KEY_SIZE).copy()
     data = np.memmap(path, np.uint8, "r+")
     page_size, roots, last_page = _read_meta(data, path)
-    n_pages = len(data) // page_size
+    # A mapped file may be as long as the map, with nothing but holes behind the last page.
+    n_pages = min(last_page + 1, len(data) // page_size)
     is_live = np.zeros(n_pages, np.uint8)
     is_live[:2] = 1
     n_changed = 0
@@ -105,9 +107,8 @@ def _scrub_file(path: Path, keys: Sequence[bytes]) -> int:
         found = np.array([root for root in roots if root != _NO_PAGE], np.int64)
         stack = np.zeros(n_pages + len(found), np.int64)
         stack[: len(found)] = found
-        n_walked = min(last_page + 1, n_pages)
         n_changed = _walk(
-            data, page_size, n_walked, stack, len(found), is_live, deleted, is_changing
+            data, page_size, n_pages, stack, len(found), is_live, deleted, is_changing
         )
         if n_changed < 0:
             raise StoreUnavailableError(
@@ -118,12 +119,33 @@ def _scrub_file(path: Path, keys: Sequence[bytes]) -> int:
                 fix="rebuild the store from the log, then delete this one",
             )
     for page in np.flatnonzero(is_live == 0):
-        place = data[page * page_size : (page + 1) * page_size]
-        if place.any():
-            n_changed += int(np.count_nonzero(place))
-            place[:] = 0
+        n_changed += _zero(data[page * page_size : (page + 1) * page_size])
+    for start, end in _find_extents(path, n_pages * page_size):
+        n_changed += _zero(data[start:end])
     data.flush()
     return n_changed
+
+
+def _zero(place: npt.NDArray[np.uint8]) -> int:
+    """Fill a place with zeros unless it is; return how many bytes that changed."""
+    n_changed = int(np.count_nonzero(place))
+    if n_changed:
+        place[:] = 0
+    return n_changed
+
+
+def _find_extents(path: Path, start: int) -> Iterator[tuple[int, int]]:
+    """Yield the stretches of a file from a place on that are no holes."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        while start < size:
+            try:
+                start = file.seek(start, os.SEEK_DATA)
+            except OSError:  # Only a hole is left.
+                return
+            end = file.seek(start, os.SEEK_HOLE)
+            yield start, end
+            start = end
 
 
 def _read_meta(data: npt.NDArray[np.uint8], path: Path) -> tuple[int, tuple[int, int], int]:
