@@ -110,7 +110,9 @@ def inlined(function: F) -> F:
     """Compile a helper for whatever types its compiled callers pass."""
     if not IS_JIT_ON:
         return function
-    helper = numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)(function)
+    helper = numba.njit(
+        cache=True, nogil=True, error_model="numpy", boundscheck=False, forceinline=True
+    )(function)
     return cast("F", helper)
 
 
