@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import groupby
 from pathlib import Path
 
@@ -107,7 +108,7 @@ class DeadLetterFiles:
                 raise _describe_refusal(file, error) from error
 
     def settle(
-        self, incarnation: str, partition: int, done: Set[int], still: Sequence[DeadLetter]
+        self, incarnation: str, partition: int, done: AbstractSet[int], still: Sequence[DeadLetter]
     ) -> None:
         """Take away letters whose rows were read again; put back those still refused.
 

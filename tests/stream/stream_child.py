@@ -13,6 +13,12 @@ from pathlib import Path
 from features.store.opening import StoreOptions, open_store
 from stream.options import StreamOptions
 from stream.runner import run_stream
+from stream.summary import StreamProgress
+
+
+def _tell(at: StreamProgress) -> None:
+    sys.stdout.write(f"{at.rows_done}\n")
+    sys.stdout.flush()
 
 
 def main(source: str, place: str, state: str, batch_size: str, *more: str) -> None:
@@ -25,7 +31,7 @@ def main(source: str, place: str, state: str, batch_size: str, *more: str) -> No
     )
     store = open_store(place, "write", StoreOptions(retry_for_s=0.5))
     try:
-        run_stream(source, store, options, lambda at: print(at.rows_done, flush=True))
+        run_stream(source, store, options, _tell)
     finally:
         store.close()
 
