@@ -8,6 +8,7 @@ feature of any question differs.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import tempfile
 import time
@@ -112,7 +113,7 @@ def build_parts(folder: Path, share: float, seed: int) -> list[Part]:
     """Write the logs; return the parts, of `share` of the full length."""
 
     def scale(n: int) -> int:
-        return max(1, int(n * share))
+        return math.ceil(n * share)
 
     parts = []
     retail = find_online_retail()
@@ -134,7 +135,7 @@ def build_parts(folder: Path, share: float, seed: int) -> list[Part]:
             is_hostile=is_hostile,
         )
         name = f"{'hostile' if is_hostile else 'awkward'} {number}"
-        n_free, n_cuts = (900, 2) if share < 1 else (2_900, 8)
+        n_free, n_cuts = (850, 3) if share < 1 else (2_900, 8)
         parts.append(Part(name, log, n_free, n_cuts, 110, seed + 10 + number))
     return parts
 
