@@ -95,9 +95,9 @@ def expect(feature: FeatureDefinition, rows: Any, request: Any) -> float:
     sums = [sum(COUNTED[operand](row) for row in counted) for operand in feature.operands]
     if feature.aggregation == "sum":
         return float(sums[0])
-    part = sums[0] - sums[1] if feature.name == "style_size_bias_365d" else sums[0]
+    part: float = sums[0] - sums[1] if feature.name == "style_size_bias_365d" else sums[0]
     if feature.unit == "hours":
-        part /= 3_600
+        part = part / 3_600
     return part / sums[-1] if sums[-1] > 0 else np.nan
 
 

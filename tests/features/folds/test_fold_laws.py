@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.definition import DAY_US
 from features.entities import LAYOUTS, Entity
 from features.fold_rows import FOLD_ROW_DTYPE
 from features.records.packing import compute_max_size, pack_records, unpack_records
-from tests.features.layout_rows import DAY_US, ENTITIES, START_US, TESTED, draw_rows, fold
+from tests.features.layout_rows import ENTITIES, START_US, TESTED, draw_rows, fold
 
 LAWS = settings(max_examples=25)
 SEEDS = st.integers(0, 2**32)
