@@ -1,4 +1,4 @@
-"""Writes a Feast repository: `feature_store.yaml` and `features.py`, generated, plain to read."""
+"""Writes a Feast repository: `feature_store.yaml` and `hemostat_features.py`, generated, plain to read."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def write_repository(folder: Path, *, project: str, store: str, feature_log: str
     Raises:
         ConfigError: Files of somebody else stand in the folder.
     """
-    files = {
+    files = {  # Feast puts the folder on the path: no file may be named as a package of ours.
         folder / "feature_store.yaml": _describe_settings(project, store),
-        folder / "features.py": "\n".join(_generate(feature_log)) + "\n",
+        folder / "hemostat_features.py": "\n".join(_generate(feature_log)) + "\n",
     }
     for path in files:
         if path.exists() and _MARK not in path.read_text():
