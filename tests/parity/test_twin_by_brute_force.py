@@ -49,7 +49,7 @@ class Model:
         self.case = case[case["kind"]]
         self.product = self._find_product()
 
-    def _find_product(self) -> Mapping[str, Any]:
+    def _find_product(self) -> Any:
         if self.question["call"] == Call.ORDER_LINE:
             return self.case["lines"][self.question["line"]]
         if self.question["call"] == Call.ORDER:
@@ -58,7 +58,7 @@ class Model:
 
     def is_in(self, event: Mapping[str, Any], window: str) -> bool:
         length, hop = (n * HOUR_US for n in WINDOWS[window])
-        return event["event_time"] >= (self.t - length) // hop * hop
+        return bool(event["event_time"] >= (self.t - length) // hop * hop)
 
     def iterate_products(self, window: str, **like: str) -> Any:
         """Yield kind and payload of what happened in closed hours to a product."""
