@@ -31,7 +31,7 @@ DEVICE_KEY = compute_entity_key(TENANT, Entity.DEVICE, "shared-device")
 def _build_events(now_us: int) -> Iterator[event_pb2.Event]:
     for customer in (GONE, KEPT):
         for number in range(6):
-            event = event_pb2.Event(tenant=TENANT, customer_id=customer, channel=1)
+            event = event_pb2.Event(tenant=TENANT, customer_id=customer, channel="CHANNEL_WEB")
             event.event_id = f"event-{customer}-{number}"
             event.event_time.FromMicroseconds(now_us - (60 - number) * MINUTE_US)
             if number == 0:
@@ -187,7 +187,9 @@ def test_the_store_goes_on_behind_the_erased_rows_and_the_id_is_a_new_customers(
     world: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _forget(world, capsys)
-    later = event_pb2.Event(tenant=TENANT, customer_id=GONE, channel=1, event_id="later")
+    later = event_pb2.Event(
+        tenant=TENANT, customer_id=GONE, channel="CHANNEL_WEB", event_id="later"
+    )
     later.event_time.FromMicroseconds(read_wall_us())
     later.order_placed.order_id = "order-later"
     later.order_placed.lines.add(line_id="1", sku="s", quantity=1, unit_price_minor=700)

@@ -23,7 +23,9 @@ TEXT = "zu klein, passt nicht"
 
 
 def _return(number: int, customer: str = "c1", text: str = "") -> event_pb2.Event:
-    event = event_pb2.Event(event_id=f"e{number}", tenant="demo", customer_id=customer, channel=1)
+    event = event_pb2.Event(
+        event_id=f"e{number}", tenant="demo", customer_id=customer, channel="CHANNEL_WEB"
+    )
     event.event_time.FromMicroseconds(NOW_US - 1_000_000)
     event.return_requested.return_id = f"r{number}"
     event.return_requested.quantity = 1
