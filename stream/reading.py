@@ -139,6 +139,8 @@ class BatchReader:
         passed_us = self._positions[partition].passed_us
         if self._is_finite and passed_us:  # No row with the last one's time follows.
             passed_us += 1
+        if self._rules.until_us is not None:
+            passed_us = min(passed_us, self._rules.until_us)
         return self._make_range(partition, max(passed_us, self._end_us), 0)
 
     def _make_mark(self, ranges: Sequence[PartitionRange]) -> DecodedBatch:

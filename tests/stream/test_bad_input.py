@@ -19,10 +19,11 @@ from features.errors import (
     StoreUnavailableError,
 )
 from features.log.manifest import MANIFEST_NAME
-from features.store.lmdb_store import LmdbFeatureStore
+from features.store.opening import open_store
 from hemostat.cli.main import main
 from stream.dead_letters import count_by_reason
-from stream.runner import StreamOptions, stream_to_disk
+from stream.options import StreamOptions
+from stream.runner import stream_to_disk
 from stream.summary import StreamSummary
 
 _MakeEvents = Callable[..., list[Any]]
@@ -129,7 +130,7 @@ def test_a_broken_parquet_file_ends_the_run_with_its_name(
 
 
 def test_a_store_in_use_is_refused(tmp_path: Path, troubled_log: Path) -> None:
-    with LmdbFeatureStore.open_writer(tmp_path), pytest.raises(StoreLockedError):
+    with open_store(tmp_path, "write"), pytest.raises(StoreLockedError):
         stream_to_disk(troubled_log, tmp_path)
 
 
