@@ -80,7 +80,7 @@ def _generate(feature_log: str) -> Iterator[str]:
     yield "feature_log = FileSource("
     yield '    name="feature_log",'
     yield f"    path={feature_log!r},"
-    yield '    timestamp_field="event_time",'
+    yield '    timestamp_field="known_time",  # T of the vector: what came later is not in it.'
     yield ")"
     yield ""
     keys = dict.fromkeys(key for view in views for key in view.join_keys)
