@@ -165,7 +165,22 @@ class _Source(DynamicSource[RowBatch]):
         self._stop = stop
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> _SourcePart:
-        return _SourcePart(self._steps.open_feed(worker_index, worker_count), self._stop)
+        try:
+            feed = self._steps.open_feed(worker_index, worker_count)
+        except Exception as error:  # noqa: BLE001 - raised again by the runner
+            self._stop.fail(error)
+            feed = _NoFeed()
+        return _SourcePart(feed, self._stop)
+
+
+class _NoFeed:
+    """What is left of a feed that could not be opened."""
+
+    def take(self) -> RowBatch | None:
+        raise StopIteration
+
+    def close(self) -> None:
+        pass
 
 
 class _Step(StatefulBatchLogic[_Part[X], Y, None]):

@@ -24,6 +24,7 @@ from features.keys import N_SHARDS
 from features.log.erasure_register import ErasureRegisters
 from features.store.opening import StoreOptions, open_store
 from features.store.port import FeatureStore
+from stream.applied_clock import AppliedClock
 from stream.batches import NewRows, RowBatch
 from stream.dead_letters import DeadLetterFiles
 from stream.decoding import DecodingRules
@@ -45,7 +46,6 @@ OnProgress = Callable[[StreamProgress], None]
 """Called after each batch, on the flow's own thread."""
 
 _MAX_CONFLICTS = 3
-_APPLIED_EVERY_S = 1.0
 
 
 def tell(line: str) -> None:
@@ -297,7 +297,7 @@ class _Wiring:
         self._letters = DeadLetterFiles(options.letters_folder)
         self._duty = ErasureDuty(options.state, options.registers, run.store, run.clock)
         self._records: list[RecordStep] = []
-        self._applied = _AppliedClock(run.store, run.clock)
+        self._applied = AppliedClock(run.store, run.clock)
         self.n_in_flight = 0
 
     def open_feed(self, worker: int, n_workers: int) -> Feed:
@@ -394,27 +394,6 @@ class _ErasingFeed:
     def close(self) -> None:
         """Stop reading."""
         self._feed.close()
-
-
-class _AppliedClock:
-    """Up to when all shards of the records are applied, read now and then.
-
-    What it says may be old, which only makes the seen ledger remember longer.
-    """
-
-    def __init__(self, store: FeatureStore, clock: Callable[[], float]) -> None:
-        self._store = store
-        self._clock = clock
-        self._read_s = float("-inf")
-        self._applied_us = 0
-
-    def read(self) -> int:
-        """Return the ingest time; microseconds UTC."""
-        if self._clock() - self._read_s >= _APPLIED_EVERY_S:
-            states = [self._store.read_shard_state(shard) for shard in range(N_SHARDS)]
-            self._applied_us = min(state.applied_ingest_us for state in states)
-            self._read_s = self._clock()
-        return self._applied_us
 
 
 __all__ = ["StreamOptions", "run_stream", "stream_to_disk"]

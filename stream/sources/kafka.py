@@ -284,7 +284,7 @@ class KafkaReader:
         for partition in self._next:
             place = ck.TopicPartition(topic, partition)
             bounds = self._consumer.get_watermark_offsets(place, cached=True)
-            if bounds is not None and bounds[1] >= 0:
+            if bounds and bounds[1] >= 0:
                 self._ends[partition] = max(bounds[1], self._next[partition])
         return self._ends
 
@@ -346,7 +346,7 @@ class KafkaReader:
                 bounds = self._consumer.get_watermark_offsets(place, timeout=_CALL_S)
             except ck.KafkaException as error:
                 raise self._source.explain(error) from error
-            if bounds is not None and (bounds[1] >= start or time.monotonic() > deadline_s):
+            if bounds and (bounds[1] >= start or time.monotonic() > deadline_s):
                 return int(bounds[0]), int(bounds[1])
             time.sleep(0.05)
 
