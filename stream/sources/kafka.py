@@ -283,7 +283,7 @@ class KafkaReader:
         topic = self._source.address.topic
         for partition in self._next:
             place = ck.TopicPartition(topic, partition)
-            bounds = self._consumer.get_watermark_offsets(place, cached=True)
+            bounds: Any = self._consumer.get_watermark_offsets(place, cached=True)
             if bounds and bounds[1] >= 0:
                 self._ends[partition] = max(bounds[1], self._next[partition])
         return self._ends
@@ -341,6 +341,7 @@ class KafkaReader:
         """Return the least and the next offset; waits for a broker that is behind itself."""
         place = ck.TopicPartition(self._source.address.topic, partition)
         deadline_s = time.monotonic() + _FIND_S
+        bounds: Any
         while True:
             try:
                 bounds = self._consumer.get_watermark_offsets(place, timeout=_CALL_S)
