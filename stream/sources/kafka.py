@@ -23,8 +23,6 @@ from stream.sources.port import Encoding, Raw, RawRows
 
 SCHEME = "kafka://"
 _CALL_S = 5.0
-_FIND_S = 3.0
-"""A broker just started may take so long to tell where its partitions end."""
 _CHECK_EVERY_S = 5.0
 _IDLE_SLACK_US = 1_000_000
 _POLL_S = 0.002
@@ -227,11 +225,11 @@ class KafkaReader:
         """Begin to read; refuse what the broker does not hold.
 
         Raises:
-            LogFormatError: Retention has dropped the next message, or it never was there.
+            LogFormatError: Retention has dropped the next message.
         """
         places = []
         for partition, start in starts.items():
-            low, high = self._find_bounds(partition, start)
+            low, high = self._find_bounds(partition)
             if start < low and start > 0:
                 raise LogFormatError(
                     "the broker no longer holds the messages that come next",
@@ -241,16 +239,8 @@ class KafkaReader:
                     fix="keep messages longer than the stream may stand still; rebuild the store "
                     "from an archive of the events",
                 )
-            if start > high:
-                raise LogFormatError(
-                    "the event log has lost rows that the store has applied",
-                    field=f"{self._source.name} partition {partition}",
-                    value=f"{high} messages",
-                    expectation=f"at least {start} messages",
-                    fix="restore the broker's log, or rebuild the store: --store NEW",
-                )
             begin = max(start, low)
-            self._next[partition], self._ends[partition] = begin, high
+            self._next[partition], self._ends[partition] = begin, max(begin, high)
             places.append(ck.TopicPartition(self._source.address.topic, partition, begin))
         self._consumer.assign(places)
 
@@ -337,19 +327,17 @@ class KafkaReader:
             np.maximum(stamps, 0) * 1_000,
         )
 
-    def _find_bounds(self, partition: int, start: int) -> tuple[int, int]:
-        """Return the least and the next offset; waits for a broker that is behind itself."""
+    def _find_bounds(self, partition: int) -> tuple[int, int]:
+        """Return the least offset and the next one, which may be behind what is there.
+
+        So a position beyond the end is refused when the broker refuses to read there.
+        """
         place = ck.TopicPartition(self._source.address.topic, partition)
-        deadline_s = time.monotonic() + _FIND_S
-        bounds: Any
-        while True:
-            try:
-                bounds = self._consumer.get_watermark_offsets(place, timeout=_CALL_S)
-            except ck.KafkaException as error:
-                raise self._source.explain(error) from error
-            if bounds and (bounds[1] >= start or time.monotonic() > deadline_s):
-                return int(bounds[0]), int(bounds[1])
-            time.sleep(0.05)
+        try:
+            bounds: Any = self._consumer.get_watermark_offsets(place, timeout=_CALL_S)
+        except ck.KafkaException as error:
+            raise self._source.explain(error) from error
+        return (int(bounds[0]), int(bounds[1])) if bounds else (0, 0)
 
     def _read_idle_us(self) -> int:
         """Return a moment ago: what came in before has been read."""
