@@ -28,10 +28,10 @@ from features.errors import ConfigError
 from features.keys import compute_batch_key, compute_entity_key
 from features.records.packing import PackedRecords
 from features.request_rows import REQUEST_ROW_DTYPE, Call
-from features.store.opening import open_store
 from features.store.port import FeatureReader
 from features.vector import STATE_OK, compute_vectors
 from hemostat.feast_store.request_key import decode_request
+from hemostat.feast_store.shared_readers import close_reader, get_reader
 from hemostat.feast_store.views import ENTITY_KEYS, REQUEST_KEY, View, find_view
 from scoring.cases import unpack_cases
 from scoring.conversion import to_case
@@ -63,8 +63,6 @@ class HemostatOnlineStoreConfig(FeastConfigBaseModel):
 class HemostatOnlineStore(OnlineStore):
     """Answers Feast's online reads from the store that the scorer reads."""
 
-    _reader: FeatureReader | None = None
-
     def online_read(
         self,
         config: RepoConfig,
@@ -89,7 +87,7 @@ class HemostatOnlineStore(OnlineStore):
                 fix="run `hemostat feast init` and `feast apply` again",
             )
         settings = config.online_store
-        reader = self._open(settings.store)
+        reader = get_reader(settings.store)
         now_us = settings.as_of_us or time.time_ns() // 1_000
         names = requested_features or [feature.name for feature in view.features]
         keys = [_to_ids(key) for key in entity_keys]
@@ -99,11 +97,6 @@ class HemostatOnlineStore(OnlineStore):
             vectors = _compute_cases(reader, keys, now_us)
         moment = _EPOCH + timedelta(microseconds=now_us)
         return [(moment, _to_values(vector, names)) for vector in vectors]
-
-    def _open(self, store: str) -> FeatureReader:
-        if self._reader is None:
-            self._reader = open_store(store, "read")
-        return self._reader
 
     def online_write_batch(
         self,
@@ -143,9 +136,7 @@ class HemostatOnlineStore(OnlineStore):
         entities: Sequence[FeastEntity],
     ) -> None:
         """Close the store; its records are not Feast's to remove."""
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        close_reader(config.online_store.store)
 
 
 def _to_ids(key: EntityKey) -> dict[str, str]:
@@ -174,7 +165,7 @@ def _compute_cases(
         case = to_case(request, with_lines=False, received_s=time.perf_counter(), now_us=now_us)
         cases.append(case)
     rows, _ = unpack_cases(cases, now_us)
-    return compute_case_vectors(cases, read_records(reader, cases), rows)
+    return compute_case_vectors(cases, read_records(reader, cases), rows).vectors
 
 
 def _compute_subjects(

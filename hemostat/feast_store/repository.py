@@ -1,4 +1,4 @@
-"""Writes a Feast repository: `feature_store.yaml` and `hemostat_features.py`, generated, plain to read."""
+"""Writes a Feast repository: `feature_store.yaml` and `hemostat_features.py`."""
 
 from __future__ import annotations
 
