@@ -32,7 +32,7 @@ def test_every_event_is_accepted(default_log: Path) -> None:
 def test_the_log_holds_no_words(default_log: Path) -> None:
     table = EventLog(default_log).read_table(kinds=["return_requested"])
     reason = table.schema.field("return_requested").type.field("reason").type
-    assert {field.name for field in reason} == {"code", "embedding", "embedder"}
+    assert {field.name for field in reason} == {"code", "embedding", "embedder", "sentiment"}
 
 
 def test_events_leave_in_order_of_ingest_within_the_horizon(default_run: Run) -> None:
