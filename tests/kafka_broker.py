@@ -70,11 +70,12 @@ class KafkaBroker:
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1.0).close()
-                return
             except OSError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"no broker: {self._log.read_text()[-2000:]}") from None
                 time.sleep(0.02)
+            else:
+                return
 
     def pause(self) -> None:
         """Let the process stand still; connections stay and nothing is answered."""
@@ -95,7 +96,7 @@ class KafkaBroker:
 
     def create_topic(self, topic: str, n_partitions: int) -> None:
         """Make a topic."""
-        from confluent_kafka.admin import AdminClient, NewTopic
+        from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
         admin = AdminClient({"bootstrap.servers": self.servers, "log_level": "0"})
         admin.create_topics([NewTopic(topic, n_partitions, 1)])[topic].result(_WAIT_S)

@@ -17,7 +17,7 @@ from scoring.scorer import Result
 
 
 def _make_case(name: str, n_rows: int = 1) -> Case:
-    return Case("shop", name, b"", Call.RETURN, None, b"", ("l",) * (n_rows - 1), 0, None, 0.0)
+    return Case("shop", name, b"", Call.RETURN, (), b"", ("l",) * (n_rows - 1), 0, None, 0.0)
 
 
 class Recorder:

@@ -65,7 +65,7 @@ def row_events(draw: st.DrawFn) -> event_pb2.Event:
         event_id=draw(st.sampled_from(["e1", "e2", "e3"])),
         tenant=draw(st.sampled_from(["demo", "other"])),
         customer_id=draw(st.sampled_from(["", "c1", "c2"])),
-        channel=draw(st.sampled_from([0, 1, 3])),
+        channel=draw(st.sampled_from(["CHANNEL_UNSPECIFIED", "CHANNEL_WEB", "CHANNEL_STORE"])),
     )
     set_time(event.event_time, T0_US + draw(st.integers(-(10**9), 10**9)))
     set_time(event.ingest_time, T0_US + draw(st.integers(0, 10**9)))
