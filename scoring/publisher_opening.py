@@ -7,6 +7,7 @@ from pathlib import Path
 from features.errors import ConfigError
 from features.log.appender import KAFKA_PREFIX, open_appender
 from features.log.erasure_register import ErasureRegisters
+from features.store.place import is_redis_url
 from scoring.event_intake import EventCheck
 from scoring.metrics import ScoringMetrics
 from scoring.publishing import Publisher
@@ -23,7 +24,7 @@ def open_publisher(settings: ServerSettings, metrics: ScoringMetrics) -> Publish
     """
     target = settings.events_target
     check = _load_check()
-    registers = [Path(settings.store)]
+    registers = [] if is_redis_url(settings.store) else [Path(settings.store)]
     if not target.startswith(KAFKA_PREFIX):
         registers.append(Path(target))
     return Publisher(

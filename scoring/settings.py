@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from features.errors import ConfigError
+from features.store.place import is_redis_url
 from scoring.policy import DEFAULT_POLICY
 from scoring.spelling import suggest
 
@@ -29,13 +30,16 @@ class ServerSettings(BaseSettings):
     """Settings of one scoring server; each is also a variable, `HEMOSTAT_PORT` and so on.
 
     Attributes:
-        store: Folder of the online store.
+        store: The online store: a folder, or an address of Redis
+            (`redis[s][+cluster]://HOST:PORT/?prefix=NAME`).
         bundle: Model bundles: `PATH` (of the tenant in its manifest) or `TENANT=PATH`;
             in the environment separated by commas.
-        decisions: Folder of the decision log; default: `serving` in the store's folder.
+        decisions: Folder of the decision log; default: `serving` in the store's folder,
+            for a store in Redis `hemostat-serving`.
         events: Where published events go: the folder of an embedded log, made if it is
             not there, or `kafka://HOST:PORT/TOPIC`; default: a folder
-            beside the store, its name with `-events`.
+            beside the store, its name with `-events`, for a store in Redis
+            `hemostat-events`.
         max_waiting_events: Published events that may wait before calls are turned away.
         policy: Policy file.
         host: Address to listen on. The server speaks plaintext: outside of the loopback
@@ -54,7 +58,7 @@ class ServerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
-    store: Path
+    store: str
     bundle: Annotated[tuple[str, ...], NoDecode] = Field(min_length=1)
     decisions: Path | None = None
     events: str | None = None
@@ -75,12 +79,24 @@ class ServerSettings(BaseSettings):
     @property
     def decisions_folder(self) -> Path:
         """Where the decision log stands."""
-        return self.decisions or self.store / "serving"
+        if self.decisions is not None:
+            return self.decisions
+        return Path("hemostat-serving") if is_redis_url(self.store) else Path(self.store, "serving")
 
     @property
     def events_target(self) -> str:
         """Where published events go. Not into the store: that can be rebuilt from the log."""
-        return self.events or str(self.store.with_name(f"{self.store.name}-events"))
+        if self.events is not None:
+            return self.events
+        if is_redis_url(self.store):
+            return "hemostat-events"
+        store = Path(self.store)
+        return str(store.with_name(f"{store.name}-events"))
+
+    @field_validator("store", mode="before")
+    @classmethod
+    def _name_store(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, Path) else value
 
     @field_validator("bundle", mode="before")
     @classmethod

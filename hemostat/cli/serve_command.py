@@ -16,7 +16,8 @@ app = typer.Typer(name=None)
 
 
 StoreOption = Annotated[
-    Path | None, typer.Option(help="The online store's folder (HEMOSTAT_STORE).")
+    str | None,
+    typer.Option(help="The online store: a folder, or redis://HOST:PORT (HEMOSTAT_STORE)."),
 ]
 BundleOption = Annotated[
     list[str] | None,
@@ -40,13 +41,16 @@ ClockOption = Annotated[
     typer.Option(help="wall (default), log-end (go on where the stream stopped) or replay:TIME."),
 ]
 DecisionsOption = Annotated[
-    Path | None, typer.Option(help="Folder of the decision log; default: STORE/serving.")
+    Path | None,
+    typer.Option(
+        help="Folder of the decision log; default: STORE/serving, for Redis hemostat-serving."
+    ),
 ]
 EventsOption = Annotated[
     str | None,
     typer.Option(
         help="Where published events go: a folder, or kafka://HOST:PORT/TOPIC; "
-        "default: STORE-events (HEMOSTAT_EVENTS)."
+        "default: STORE-events, for Redis hemostat-events (HEMOSTAT_EVENTS)."
     ),
 ]
 ReusePortOption = Annotated[

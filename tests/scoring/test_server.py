@@ -23,9 +23,13 @@ from features.errors import (
     PortInUseError,
     StoreUnavailableError,
 )
+from features.store.backup import restore_backup, write_backup
+from features.store.opening import open_store
 from hemostat.client import CallError, Client
 from hemostat.v1 import scoring_pb2 as pb
 from hemostat.v1 import scoring_pb2_grpc
+from scoring.clock import read_wall_us
+from tests.redis_servers import RedisServer
 
 RequestOf = Callable[..., pb.ScoreRequest]
 RunServer = Callable[..., Any]
@@ -51,6 +55,29 @@ def test_a_case_is_answered_over_the_wire(client: Client, request_of: RequestOf)
     assert answer.policy_version.startswith("default-1+")
     assert answer.server_latency_us > 0
     assert not answer.is_replay_clock
+
+
+def test_a_store_in_redis_is_served(
+    run_server: RunServer,
+    request_of: RequestOf,
+    own_world: World,
+    redis_server: RedisServer,
+    tmp_path: Path,
+) -> None:
+    url = f"{redis_server.url}/?prefix=served"
+    backup = tmp_path / "backup"
+    with open_store(own_world.store, "read") as reader:
+        write_backup(reader, backup, now_us=read_wall_us)
+    restore_backup(backup, url)
+    places = {
+        "store": url,
+        "bundle": (str(own_world.shop_bundles),),
+        "decisions": tmp_path / "serving",
+    }
+    with run_server(**places) as server, Client(server.address) as client:
+        answer = client.score(request_of())
+    assert answer.hint == pb.HINT_VERIFY
+    assert not answer.degradations
 
 
 def test_health_is_serving_for_the_server_and_the_service(client: Client) -> None:

@@ -25,6 +25,20 @@ def test_the_server_listens_on_the_loopback_device_unless_told_otherwise() -> No
     assert not load_settings(GIVEN, {}).reuse_port
 
 
+def test_a_store_may_be_an_address_whose_slashes_stay() -> None:
+    url = "redis+cluster://10.0.0.7:6379/?prefix=shop"
+    settings = load_settings({**GIVEN, "store": url}, {})
+    assert settings.store == url
+    assert settings.decisions_folder == Path("hemostat-serving")
+    assert settings.events_target == "hemostat-events"
+
+
+def test_a_folder_keeps_decisions_inside_and_events_beside_it() -> None:
+    settings = load_settings({**GIVEN, "store": Path("var/store")}, {})
+    assert settings.decisions_folder == Path("var/store/serving")
+    assert settings.events_target == "var/store-events"
+
+
 @pytest.mark.parametrize("name", ["HEMOSTAT_PROT", "hemostat_prot"])
 def test_a_misspelt_variable_is_an_error(name: str) -> None:
     with pytest.raises(ConfigError) as caught:
