@@ -13,6 +13,7 @@ from features.errors import LogFormatError
 from features.log.jsonl import MAX_LINE_BYTES
 
 _BLOCK = 1 << 20
+_SKIPPED_LINES = 10_000  # At a time: what is skipped must not gather in memory.
 _LINE_END = 10
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -116,7 +117,7 @@ class LineCursor:
 
     def _skip_lines(self, n_lines: int) -> None:
         while self.next_line < n_lines:
-            if not len(self.read(n_lines - self.next_line)[1]):
+            if not len(self.read(min(n_lines - self.next_line, _SKIPPED_LINES))[1]):
                 raise LogFormatError(
                     "the event log has lost rows that the store has applied",
                     field=str(self._path),
