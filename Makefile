@@ -17,7 +17,7 @@ export BENCH
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench parity protos lock venv warm clean distclean \
+.PHONY: help demo test check bench parity protos docs lock venv warm clean distclean \
   check-format check-lint check-types check-imports check-protos check-layout
 
 help:  ## List the targets
@@ -81,6 +81,9 @@ GENERATE = $(PROTOC) --python_out=$(1) --pyi_out=$(1) $(PROTOS) \
 
 protos: $(VENV)/.stamp  ## Generate hemostat/v1 from protos/hemostat/v1
 	@$(call GENERATE,.)
+
+docs: $(VENV)/.stamp  ## Write docs/FEATURES.md from the table of definitions
+	@$(PY) -m hemostat.cli.feature_page >docs/FEATURES.md
 
 # Universal: one file for both Pythons. Hashes, and no index host (pip takes the user's own).
 lock: $(VENV)/.stamp  ## Renew requirements.lock from pyproject.toml (UPGRADE=1: newest versions)
