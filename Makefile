@@ -17,7 +17,7 @@ export BENCH
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench parity protos docs lock venv warm clean distclean \
+.PHONY: help demo test check bench parity soak protos docs lock venv warm clean distclean \
   check-format check-lint check-types check-imports check-protos check-layout
 
 help:  ## List the targets
@@ -44,6 +44,10 @@ bench-%: warm
 
 parity: warm  ## The core against the SQL twin: 100,000 vectors, a quarter through the store (BENCH=short: a tenth)
 	@$(PY) -m benchmarks.twin
+
+soak: warm  ## Kill the stream 200 times (KILLS=2000: hours) on LMDB and Redis, files and Kafka
+	@HEMOSTAT_REQUIRE=all HEMOSTAT_KILLS=$(or $(KILLS),200) $(PY) -m pytest -q --timeout=0 \
+	  -p no:cacheprovider tests/stream/test_crashes.py
 
 # --- static checks ---------------------------------------------------------------------------
 
