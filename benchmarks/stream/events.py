@@ -8,7 +8,7 @@ a text of its own in every return reason and service message, a tenth of all eve
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -162,23 +162,30 @@ _KINDS = _accumulate()
 
 
 def iterate_lines(
-    seed: int, n_events: int, n_customers: int, first_number: int = 0, per_s: float = 50.0
+    seed: int,
+    n_events: int,
+    n_customers: int,
+    first_number: int = 0,
+    start: datetime = START,
+    per_s: float = 50.0,
 ) -> Iterator[str]:
-    """Yield JSON lines in time order, `per_s` events a second of event time."""
+    """Yield JSON lines in time order, `per_s` events a second of event time.
+
+    Args:
+        seed: Of all draws.
+        n_events: How many.
+        n_customers: Who may act.
+        first_number: Of the first event; makes ids unique.
+        start: Time of the first event; taken in as it happens.
+        per_s: How dense the events are in time.
+    """
     shop = _Shop(seed, n_customers, first_number)
     step = timedelta(microseconds=round(1e6 / per_s))
-    time = START + first_number * step
-    for _ in range(n_events):
-        yield shop.make_line(time)
-        time += step
+    for n in range(n_events):
+        yield shop.make_line(start + n * step)
 
 
-def write_log(
-    path: Path, seed: int, n_events: int, n_customers: int, first_number: int = 0
-) -> Path:
-    """Write a `.jsonl` file, and return it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
-        for line in iterate_lines(seed, n_events, n_customers, first_number):
-            file.write(line + "\n")
-    return path
+def append_lines(path: Path, lines: Iterable[str]) -> None:
+    """Append lines to a `.jsonl` file, made if absent."""
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in lines)
