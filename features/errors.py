@@ -89,6 +89,10 @@ class CommitConflictError(HemostatError):
     """The shard's version moved: somebody else committed first."""
 
 
+class StoreReplacedError(CommitConflictError):
+    """Another generation of the store has taken over; open the store again."""
+
+
 class UnknownCustomerError(HemostatError):
     """Nothing is known of the customer asked for."""
 

@@ -14,12 +14,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 
-from features.errors import ConfigError, HemostatError
-from features.store.port import FeatureStore
-from stream.erasing import ErasureDuty
+from features.errors import ConfigError
 from stream.waiting import Log
 
 _CHECK_S = 0.1
@@ -72,29 +69,16 @@ class WorkerGroup:
         self._is_asked = threading.Event()
         self._workers: list[subprocess.Popen[bytes]] = []
 
-    def run(
-        self, is_due: Callable[[], bool] = lambda: False, duty: Callable[[], object] = lambda: None
-    ) -> ClusterRun:
-        """Run until all workers have ended in order, or somebody asks to stop.
-
-        Args:
-            is_due: Returns whether something is to be done that no worker may be
-                running for.
-            duty: What is to be done then.
-        """
+    def run(self) -> ClusterRun:
+        """Run until all workers have ended in order, or somebody asks to stop."""
         restarts, pause_s, failing_s = 0, _FIRST_PAUSE_S, time.monotonic()
         previous = {
             number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)
         }
         try:
             while True:
-                duty()
                 started_s = time.monotonic()
-                codes = self._run_once(is_due)
-                is_duty = codes is None
-                if is_duty and not self._is_asked.is_set():
-                    continue
-                ended = codes or tuple(worker.returncode for worker in self._workers)
+                ended = self._run_once()
                 if time.monotonic() - started_s > _STEADY_S:
                     pause_s, failing_s = _FIRST_PAUSE_S, time.monotonic()
                 is_over = self._is_asked.is_set() or not any(ended) or EXIT_REFUSED in ended
@@ -109,8 +93,8 @@ class WorkerGroup:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
-    def _run_once(self, is_due: Callable[[], bool]) -> tuple[int, ...] | None:
-        """Start all workers and watch them; None if they were stopped for a duty."""
+    def _run_once(self) -> tuple[int, ...]:
+        """Start all workers and watch them until all have ended; return their exit codes."""
         addresses = [f"127.0.0.1:{port}" for port in find_free_ports(self._n_workers)]
         self._workers = [
             self._start(self._make_command(number, addresses)) for number in range(self._n_workers)
@@ -122,9 +106,6 @@ class WorkerGroup:
             if any(code for code in codes) or self._is_asked.is_set():
                 self._stop_all()
                 return tuple(worker.returncode for worker in self._workers)
-            if is_due():
-                self._stop_all()
-                return None
             self._is_asked.wait(_CHECK_S)
 
     def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -150,33 +131,6 @@ class WorkerGroup:
 
     def _ask(self, _number: int, _frame: FrameType | None) -> None:
         self._is_asked.set()
-
-
-def make_erasure_duty(
-    state: Path, registers: Sequence[Path], open_store: Callable[[], FeatureStore], log: Log
-) -> tuple[Callable[[], bool], Callable[[], None]]:
-    """Return what says whether customers are to be removed, and what removes them.
-
-    To be given to `WorkerGroup.run`: removal moves the versions of shards, so it is
-    done while no worker runs.
-    """
-
-    def is_due() -> bool:
-        return bool(ErasureDuty.list_open(state))
-
-    def remove() -> None:
-        if not is_due():
-            return
-        try:
-            store = open_store()
-            try:
-                ErasureDuty(state, registers, store, time.monotonic).remove()
-            finally:
-                store.close()
-        except HemostatError as error:
-            log(f"customers are still to be removed: {error}")
-
-    return is_due, remove
 
 
 def check_workers(n_workers: int, *, is_redis: bool) -> None:

@@ -8,12 +8,22 @@ from pathlib import Path
 
 from features.errors import ConfigError
 from features.log.validation import DEFAULT_RULES, AcceptanceRules
+from features.store.place import is_redis_url
 from stream.shard_groups import ShardGroups
 
 DEFAULT_BATCH_SIZE = 10_000
 MAX_BATCH_SIZE = 1_000_000
 DEFAULT_WAIT_S = 30.0
 _CLUSTER_GROUPS = 8
+
+
+def find_state_folder(store: str) -> Path:
+    """Return where a stream keeps its own files unless it is told: in the store's folder.
+
+    >>> find_state_folder("redis://127.0.0.1:6379")
+    PosixPath('hemostat-stream')
+    """
+    return Path("hemostat-stream") if is_redis_url(store) else Path(store)
 
 
 @dataclass(frozen=True, slots=True)

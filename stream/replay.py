@@ -30,7 +30,7 @@ from features.store.port import (
 from stream.batches import BatchId
 from stream.dead_letters import DeadLetter, DeadLetterFiles, read_dead_letters
 from stream.decoding import DecodedBatch, DecodingRules, decode_raws, take_raw
-from stream.erasing import ErasureDuty
+from stream.erasing import AllErasures, find_register_folders
 from stream.options import StreamOptions
 from stream.progress import drop_replays, make_replay_id, make_source_id
 from stream.reading import make_letters
@@ -99,6 +99,8 @@ def replay_dead_letters(
         ConfigError: The letters are of another log.
         HemostatError: As `runner.run_stream`.
     """
+    registers = (*options.registers, *find_register_folders(source))
+    options = replace(options, registers=registers)
     opened = open_source(source, log_format=options.log_format, kafka=options.kafka)
     try:
         plan_file = options.state / _PLAN
@@ -178,7 +180,7 @@ class _Replay:
         self._options = options
         self._plan = plan
         self._letters = DeadLetterFiles(options.letters_folder)
-        self._duty = ErasureDuty(options.state, options.registers, store, _no_clock)
+        self._erasures = AllErasures(store, (options.state, *options.registers))
         groups = ShardGroups(1)
         source_ids = [make_source_id(source.incarnation, n) for n in range(source.n_partitions)]
         self._records = RecordStep(0, groups, store, source_ids)
@@ -188,7 +190,7 @@ class _Replay:
             store,
             self._letters,
             lambda: self._records.applied_ingest_us,
-            self._duty.read_register,
+            self._erasures.read,
         )
         self._rules = DecodingRules(
             source.incarnation,
@@ -200,9 +202,7 @@ class _Replay:
         """Read, apply and settle, batch by batch."""
         read = applied = duplicates = conflicts = refused = erased = 0
         for number, raw in enumerate(self._read_rows()):
-            decoded = decode_raws(
-                [raw], BatchId(0, number), self._rules, self._duty.read_register()
-            )
+            decoded = decode_raws([raw], BatchId(0, number), self._rules, self._erasures.read())
             totals = self._apply(decoded)
             letters = make_letters(decoded)
             self._settle(raw, letters)
@@ -246,7 +246,3 @@ class _Replay:
                         break
             finally:
                 reader.close()
-
-
-def _no_clock() -> float:
-    return 0.0

@@ -18,29 +18,23 @@ from bytewax.testing import cluster_main
 from features.errors import (
     CommitConflictError,
     SourceUnavailableError,
+    StoreLockedError,
+    StoreReplacedError,
     StoreUnavailableError,
 )
 from features.keys import N_SHARDS
-from features.log.erasure_register import ErasureRegisters
 from features.store.opening import StoreOptions, open_store
 from features.store.port import FeatureStore
-from stream.applied_clock import AppliedClock
-from stream.batches import NewRows, RowBatch
-from stream.dead_letters import DeadLetterFiles
-from stream.decoding import DecodingRules
-from stream.erasing import ErasureDuty, find_register_folders
-from stream.flow import Feed, FlowStop, build_flow
+from stream.erasing import AllErasures, find_register_folders
+from stream.flow import FlowStop, build_flow
 from stream.metrics import serve_metrics
 from stream.options import DEFAULT_BATCH_SIZE, StreamOptions
 from stream.progress import check_source, find_start_offset, make_source_id
-from stream.reading import BatchReader, ReadAhead
-from stream.record_step import RecordStep
 from stream.running_state import StateFile
-from stream.seen_step import SeenStep
 from stream.sources.opening import open_source
-from stream.sources.port import Source
 from stream.summary import StreamProgress, StreamSummary, StreamTally
 from stream.waiting import Log, Patience
+from stream.wiring import StreamWiring
 
 OnProgress = Callable[[StreamProgress], None]
 """Called after each batch, on the flow's own thread."""
@@ -92,8 +86,12 @@ def stream_to_disk(
         log_format=log_format,
     )
     open_source(str(source), log_format=log_format).close()  # Before a store is made in vain.
+
+    def reopen() -> FeatureStore:
+        return open_store(folder, "write", store_options)
+
     with open_store(folder, "write", store_options) as store:
-        return run_stream(str(source), store, options, on_progress)
+        return run_stream(str(source), store, options, on_progress, reopen=reopen)
 
 
 def run_stream(
@@ -104,6 +102,7 @@ def run_stream(
     clock: Callable[[], float] = time.monotonic,
     log: Log = tell,
     on_fault: Callable[[Exception], None] = lambda _: None,
+    reopen: Callable[[], FeatureStore] | None = None,
 ) -> StreamSummary:
     """Apply all of a source that the store has not applied yet, and return what came of it.
 
@@ -120,17 +119,20 @@ def run_stream(
         clock: Seconds, monotonic; for rates and waiting.
         log: Tells people what is waited for.
         on_fault: Called when a step fails; must end the process if it is one of several.
+        reopen: Opens the store anew when another generation has taken its place (a
+            rebuild, a restore), so that the run goes on in that; None: it ends.
 
     Raises:
         ConfigError: The store was filled from another log.
         LogFormatError: The log is damaged, or no longer holds what comes next.
         CommitConflictError: Another process writes to the store.
+        StoreReplacedError: Another generation has taken over, and `reopen` is None.
         StoreUnavailableError: The store or the dead letters cannot be written.
         SourceUnavailableError: The broker cannot be reached.
         KeyboardInterrupt: Ctrl-C (on the main thread) in a run that does not follow; all
             that was committed is kept.
     """
-    run = StreamRun(source, store, options, on_progress, clock, log, on_fault)
+    run = StreamRun(source, store, options, on_progress, clock, log, on_fault, reopen)
     return run.run()
 
 
@@ -146,9 +148,13 @@ class StreamRun:
         clock: Callable[[], float] = time.monotonic,
         log: Log = tell,
         on_fault: Callable[[Exception], None] = lambda _: None,
+        reopen: Callable[[], FeatureStore] | None = None,
     ) -> None:
         self._source_name = source
         self._store = store
+        self._reopen = reopen
+        self._is_replaced = False
+        self._n_conflicts, self._conflict_commits, self._n_erased = 0, -1, 0
         # The log's own register holds whoever else reads the log.
         registers = (*options.registers, *find_register_folders(source))
         self._options = replace(options, registers=registers)
@@ -171,6 +177,8 @@ class StreamRun:
                 port = self._options.metrics_port
                 stack.callback(serve_metrics(self.tally, port, self.tally.read_us))
             stack.callback(lambda: self._state_file.write(self.tally, is_running=False))
+            given = self._store
+            stack.callback(lambda: None if self._store is given else self._store.close())
             unfinished = self._run_patiently()
         if self._is_asked and not self._options.is_following:
             raise KeyboardInterrupt
@@ -180,20 +188,24 @@ class StreamRun:
 
     def _run_patiently(self) -> Sequence[int]:
         """Run; begin anew from the store after what mends itself."""
-        n_conflicts, conflict_commits = 0, -1
         while True:
             try:
                 return self._run_once()
-            except (StoreUnavailableError, SourceUnavailableError) as error:
+            except (StoreUnavailableError, StoreLockedError, SourceUnavailableError) as error:
                 self._state_file.write(self.tally, is_running=True, waiting_for=str(error))
                 self._patience.wait(error, self.tally.last_commit_s)
+            except StoreReplacedError as error:
+                if self._reopen is None:
+                    raise
+                self._log(f"going on in the store that is in use now: {error.value} is not")
+                self._is_replaced = True
             except CommitConflictError as error:
                 # A store that lost its tail says so like this, and once; a second
                 # writer says so again and again.
-                is_new = self.tally.commits > conflict_commits + 1
-                n_conflicts = 1 if is_new else n_conflicts + 1
-                conflict_commits = self.tally.commits
-                if n_conflicts >= _MAX_CONFLICTS or self._options.wait_s == 0:
+                is_new = self.tally.commits > self._conflict_commits + 1
+                self._n_conflicts = 1 if is_new else self._n_conflicts + 1
+                self._conflict_commits = self.tally.commits
+                if self._n_conflicts >= _MAX_CONFLICTS or self._options.wait_s == 0:
                     raise
                 self._log(f"the store has moved; reading its progress again: {error}")
                 self._pause(0.1)
@@ -205,6 +217,11 @@ class StreamRun:
         options = self._options
         self._stop = FlowStop(self._on_fault)
         self._stop.is_asked = self._is_asked
+        if self._is_replaced and self._reopen is not None:
+            self._store.close()
+            self._store = self._reopen()
+            self._is_replaced = False
+        self._note_erasures()
         source = open_source(self._source_name, log_format=options.log_format, kafka=options.kafka)
         try:
             states = [self._store.read_shard_state(shard) for shard in range(N_SHARDS)]
@@ -213,7 +230,8 @@ class StreamRun:
             source_ids = [make_source_id(source.incarnation, n) for n in range(source.n_partitions)]
             starts = [find_start_offset(each, states) for each in source_ids]
             self.tally.begin(source, starts)
-            flow = build_flow(_Wiring(self, source, starts, source_ids), options.groups, self._stop)
+            wiring = StreamWiring(self, source, starts, source_ids)
+            flow = build_flow(wiring, options.groups, self._stop)
             place = options.place
             # An epoch per batch: a reader waits until the batch before has been applied.
             cluster_main(  # type: ignore[no-untyped-call]
@@ -227,6 +245,13 @@ class StreamRun:
             return source.find_unfinished()
         finally:
             source.close()
+
+    def _note_erasures(self) -> None:
+        """Forgive conflicts once somebody was registered: `hemostat forget` wrote to Redis."""
+        options = self._options
+        n_erased = len(AllErasures(self._store, (options.state, *options.registers)).read())
+        if n_erased != self._n_erased:
+            self._n_erased, self._n_conflicts = n_erased, 0
 
     def _pause(self, seconds: float) -> None:
         self._wake.wait(seconds)
@@ -281,119 +306,6 @@ class StreamRun:
     def clock(self) -> Callable[[], float]:
         """Seconds, monotonic."""
         return self._clock
-
-
-class _Wiring:
-    """The flow's steps of one beginning of a run (`flow.Steps`)."""
-
-    def __init__(
-        self, run: StreamRun, source: Source, starts: Sequence[int], source_ids: Sequence[str]
-    ) -> None:
-        options = run.options
-        self._run = run
-        self._source = source
-        self._starts = starts
-        self._source_ids = source_ids
-        self._letters = DeadLetterFiles(options.letters_folder)
-        self._duty = ErasureDuty(options.state, options.registers, run.store, run.clock)
-        self._records: list[RecordStep] = []
-        self._applied = AppliedClock(run.store, run.clock)
-        self.n_in_flight = 0
-
-    def open_feed(self, worker: int, n_workers: int) -> Feed:
-        """Return the batches of a worker's share of the partitions."""
-        options, run, source = self._run.options, self._run, self._source
-        starts = {n: self._starts[n] for n in range(worker, source.n_partitions, n_workers)}
-        end_us = source.last_ingest_us
-        if options.until_us is not None:
-            end_us = min(end_us, options.until_us)
-        reader = BatchReader(
-            worker,
-            source.open_reader(
-                starts, is_following=options.is_following, batch_size=options.batch_size
-            ),
-            starts,
-            rules=DecodingRules(source.incarnation, options.acceptance, options.until_us),
-            batch_size=options.batch_size,
-            is_following=options.is_following,
-            is_finite=source.is_finite,
-            end_us=end_us,
-            dead_letters=self._letters,
-            # The reading thread's own: registers are cached, and not safe to share.
-            read_erasures=ErasureRegisters((options.state, *options.registers)).read,
-            clock=run.clock,
-        )
-        ahead = ReadAhead(reader, run.tally.expect)
-        return ahead if options.place.is_cluster else _ErasingFeed(ahead, self._duty, self, run)
-
-    def make_seen_step(self, group: int) -> Callable[[RowBatch], list[NewRows]]:
-        """Return what tells new events for a group."""
-        step = SeenStep(
-            group,
-            self._run.options.groups,
-            self._run.store,
-            self._letters,
-            self._applied.read,
-            self._duty.read_register,
-        )
-
-        def apply(batch: RowBatch) -> list[NewRows]:
-            outcome = step.apply(batch)
-            self._run.tally.count_seen(outcome)
-            return [outcome.new_rows]
-
-        return apply
-
-    def make_record_step(self, group: int) -> Callable[[NewRows], list[None]]:
-        """Return what applies rows for a group."""
-        step = RecordStep(group, self._run.options.groups, self._run.store, self._source_ids)
-        self._records.append(step)
-
-        def apply(new_rows: NewRows) -> list[None]:
-            for outcome in step.collect(new_rows):
-                applied_us = min(each.applied_ingest_us for each in self._records)
-                self._run.tally.count_records(outcome, applied_us)
-                self.n_in_flight -= 1
-                self._run.note_commit()
-            return []
-
-        return apply
-
-    def reload(self) -> None:
-        """Read progress again after records were removed."""
-        for step in self._records:
-            step.reload()
-
-
-class _ErasingFeed:
-    """A feed that removes erased customers while no batch is on its way."""
-
-    def __init__(self, feed: Feed, duty: ErasureDuty, wiring: _Wiring, run: StreamRun) -> None:
-        self._feed = feed
-        self._duty = duty
-        self._wiring = wiring
-        self._run = run
-        self._is_due = False
-
-    def take(self) -> RowBatch | None:
-        """Return the next batch; holds back while customers wait to be removed."""
-        self._is_due = self._is_due or self._duty.is_due()
-        if self._is_due:
-            if self._wiring.n_in_flight:
-                return None
-            self._duty.remove()
-            self._wiring.reload()
-            self._is_due = False
-        batch = self._feed.take()
-        if batch is None:
-            self._run.note_idle()
-        else:
-            self._wiring.n_in_flight += 1
-        return batch
-
-    def close(self) -> None:
-        """Stop reading."""
-        self._feed.close()
 
 
 __all__ = ["StreamOptions", "run_stream", "stream_to_disk"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from features.keys import N_SHARDS
-from features.store.port import ShardState, ShardTotals
+from features.store.port import FeatureReader, ShardState, ShardTotals
 from stream.dead_letters import count_by_reason
 from stream.progress import (
     REPLAY_PREFIX,
@@ -19,8 +20,15 @@ from stream.progress import (
 )
 from stream.running_state import RunningState, read_running_states
 from stream.sources.port import Source
-from stream.stores import LedgerReader
 from stream.summary import PartitionSummary, to_time
+
+
+class LedgerReader(FeatureReader, Protocol):
+    """A reader that sees both ledgers' progress."""
+
+    def read_seen_state(self, shard: int) -> ShardState:
+        """Return how far a shard of the seen ledger has come."""
+        ...
 
 
 class StoreStatus(msgspec.Struct, frozen=True):

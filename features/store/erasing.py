@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from features.entities import Layout
 from features.erasures import ErasureRequest
-from features.keys import N_SHARDS, compute_member, compute_shard
+from features.errors import CommitConflictError, StoreReplacedError
+from features.keys import ENTITY_KEY_SIZE, N_SHARDS, compute_member, compute_shard
 from features.records.identity import IDENTITY_DTYPE
 from features.records.packing import PackedRecords, pack_records, unpack_records
 from features.store.port import FeatureStore, RecordCommit
@@ -51,6 +52,30 @@ def erase_customer(store: FeatureStore, request: ErasureRequest) -> ErasedRecord
     member = compute_member(request.customer_key)
     n_identity = sum(_remove_member(store, shard, member) for shard in range(N_SHARDS))
     return ErasedRecords(n_customer, n_activity, n_identity)
+
+
+def fence_off(store: FeatureStore) -> None:
+    """Move the version of every shard, so that whatever is on its way to it is refused.
+
+    For a store that others write to: call it between registering a customer and
+    removing them. What was decoded before the registration then never arrives, and
+    the stream reads again, with the register as it is now.
+
+    Raises:
+        StoreUnavailableError: It cannot be written.
+    """
+    nothing = np.empty((0, ENTITY_KEY_SIZE), np.uint8), PackedRecords.from_blobs([])
+    for shard in range(N_SHARDS):
+        is_moved = False
+        while not is_moved:
+            state = store.read_shard_state(shard)
+            try:
+                store.commit_records([RecordCommit(shard, state.version, *nothing, state)])
+                is_moved = True
+            except StoreReplacedError:
+                raise
+            except CommitConflictError:
+                continue  # The stream was faster: now it has another version to be moved.
 
 
 def _delete(store: FeatureStore, key: bytes) -> int:

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from features.errors import CommitConflictError, StoreUnavailableError
+from features.errors import StoreReplacedError, StoreUnavailableError
 from features.keys import N_SHARDS
 from features.store.commit_rules import (
     check_keys,
@@ -255,7 +255,7 @@ class LmdbFeatureStore(LmdbFeatureReader):
     def _check_current(self) -> None:
         """Refuse to go on writing to a generation that another has replaced."""
         if self._was_current and read_pointer(self._store) != self._path.name:
-            raise CommitConflictError(
+            raise StoreReplacedError(
                 "another generation of the store has taken over",
                 field="store",
                 value=str(self._path),

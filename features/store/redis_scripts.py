@@ -7,7 +7,7 @@ first write of a script and not after, so a script writes all or nothing.
 | key | type | what it holds |
 |---|---|---|
 | `PREFIX:store` | hash | `current`: generation in use; `schema`; `g:N`: generation N |
-| `PREFIX:erasures` | hash | entity key to erased_us (see `hemostat forget`) |
+| `PREFIX:erasures` | hash | tombstone to erased_us (`hemostat forget`); `n`: changes so far |
 | `{PREFIX.gNsSS}:records` | hash | entity key to packed record |
 | `{PREFIX.gNsSS}:records:state` | hash | `v`: version, `s`: `ShardState`, `c`: last commit's id |
 | `{PREFIX.gNsSS}:seen:G` | hash | event key to content hash and telling; ingest generation G |
@@ -53,6 +53,16 @@ end
 """
     + _TAIL
 )
+
+# KEYS: register. ARGV: tombstone, erased_us. Times stay below 2^53, so Lua compares them exactly.
+ERASURE_CHANGES = b"n"
+ADD_ERASURE = b"""
+local held = redis.call('HGET', KEYS[1], ARGV[1])
+if held and tonumber(held) >= tonumber(ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('HINCRBY', KEYS[1], 'n', 1)
+return 1
+"""
 
 # KEYS: state, then a hash per generation written, then hashes to drop.
 # ARGV: expected version, new version, state, commit id, number of generations written, number

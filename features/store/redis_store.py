@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from features.erasures import Erasures
 from features.errors import StoreUnavailableError
 from features.keys import N_SHARDS, compute_shard
 from features.records.packing import PackedRecords
@@ -26,7 +27,7 @@ from features.store.redis_address import (
     parse_address,
 )
 from features.store.redis_link import Question, RedisLinks, Reply, pack_words
-from features.store.redis_scripts import COPY_KEYS, ShardKeys
+from features.store.redis_scripts import COPY_KEYS, ERASURE_CHANGES, ShardKeys
 from features.store.schema import CURRENT_SCHEMA, StoreSchema, check_schema
 
 _N_SCANNED = 4_096
@@ -51,6 +52,7 @@ class RedisFeatureReader:
         self._prefix = address.prefix
         self.schema = schema
         self.generation = generation
+        self._erasures: tuple[bytes | None, Erasures] = None, Erasures.empty()
         self._keys = [ShardKeys.of(address.prefix, generation, shard) for shard in range(N_SHARDS)]
 
     @classmethod
@@ -176,10 +178,23 @@ class RedisFeatureReader:
         finally:
             self._ask([Question.ask(copies[0], b"UNLINK", *copies)])
 
-    def read_erasures(self) -> list[tuple[bytes, int]]:
-        """Return the register of erased customers: entity key and erased_us, any order."""
+    def read_erasures(self) -> Erasures:
+        """Return everybody registered as erased by now; one small question if nothing is new.
+
+        Raises:
+            StoreUnavailableError: The server does not answer.
+        """
+        key, *words = _about(self._prefix, b"erasures", b"HGET")
+        n_changes: bytes | None = self._links.ask_one(key, *words, ERASURE_CHANGES)
+        held, erasures = self._erasures
+        if n_changes == held:
+            return erasures
         flat = self._links.ask_one(*_about(self._prefix, b"erasures", b"HGETALL"))
-        return [(flat[n], int(flat[n + 1])) for n in range(0, len(flat), 2)]
+        stored = dict(zip(flat[::2], flat[1::2], strict=True))
+        n_changes = stored.pop(ERASURE_CHANGES, None)
+        erasures = Erasures.of({name: int(time_us) for name, time_us in stored.items()})
+        self._erasures = n_changes, erasures  # In one step: threads share it.
+        return erasures
 
     def close(self) -> None:
         """Close the connections; later calls fail."""

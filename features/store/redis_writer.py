@@ -9,8 +9,10 @@ from uuid import uuid4
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from redis.crc import key_slot
 
-from features.errors import CommitConflictError, ConfigError
+from features.erasures import compute_tombstone
+from features.errors import ConfigError, StoreReplacedError
 from features.keys import N_SHARDS
 from features.store.commit_rules import (
     check_keys,
@@ -31,6 +33,7 @@ from features.store.port import (
 from features.store.redis_address import RedisAddress, RedisOptions, parse_address
 from features.store.redis_link import Question, RedisLinks, Reply
 from features.store.redis_scripts import (
+    ADD_ERASURE,
     COMMIT_RECORDS,
     COMMIT_SEEN,
     DELETE_RECORDS,
@@ -176,11 +179,14 @@ class RedisFeatureStore(RedisFeatureReader):
         return self._settle([(shard, expected_version)], replies, commit_id)[0]
 
     def add_erasure(self, customer_key: bytes, erased_us: int) -> None:
-        """Enter a customer into the register of erasures; the latest time holds."""
+        """Register an erased customer by their tombstone; the latest time holds.
+
+        Raises:
+            StoreUnavailableError: The server cannot be written.
+        """
         name = f"{self._prefix}:erasures".encode()
-        stored = self._links.ask_one(name, b"HGET", name, customer_key)
-        if stored is None or int(stored) < erased_us:
-            self._links.ask_one(name, b"HSET", name, customer_key, _number(erased_us))
+        values = [compute_tombstone(customer_key), _number(erased_us)]
+        self._links.ask([pack_script(ADD_ERASURE, key_slot(name), [name], values)])
 
     def _commit(
         self, commits: Sequence[_AnyCommit], pack: Callable[[_AnyCommit, bytes], Question]
@@ -195,20 +201,21 @@ class RedisFeatureStore(RedisFeatureReader):
         self, wanted: Iterable[tuple[int, int]], replies: Sequence[Reply], commit_id: bytes
     ) -> list[int]:
         """Return the new versions, or raise for the first shard that was refused."""
-        versions = []
         *answers, current = replies
-        for (shard, expected), answer in zip(wanted, answers, strict=True):
-            if answer != 1 and answer[1] != commit_id:
-                self._seen_generations = [None] * N_SHARDS
-                check_version(shard, expected, int(answer[0]))
-            versions.append(expected + 1)
+        # First: a generation that was dropped has lost its versions, too.
         if self._was_current and current != _number(self.generation):
-            raise CommitConflictError(
+            raise StoreReplacedError(
                 "another generation of the store has taken over",
                 field="store",
                 value=f"{self.shown}, generation {self.generation}",
                 fix="start the stream again; it continues from the new generation",
             )
+        versions = []
+        for (shard, expected), answer in zip(wanted, answers, strict=True):
+            if answer != 1 and answer[1] != commit_id:
+                self._seen_generations = [None] * N_SHARDS
+                check_version(shard, expected, int(answer[0]))
+            versions.append(expected + 1)
         return versions
 
     def _get_seen_generations(self, shards: Sequence[int]) -> dict[int, set[int]]:

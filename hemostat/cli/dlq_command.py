@@ -133,19 +133,17 @@ def replay(
     it is started again.
     """
     from features.log.validation import AcceptanceRules
-    from stream.options import StreamOptions
+    from features.store.opening import StoreOptions, open_store
+    from stream.options import StreamOptions, find_state_folder
     from stream.replay import replay_dead_letters
-    from stream.stores import StorePlace
 
-    place = StorePlace(store)
     options = StreamOptions(
-        state=state or place.state_folder,
+        state=state or find_state_folder(store),
         dead_letters=dead_letters,
         log_format=log_format or None,
-        registers=(Path(source),) if Path(source).is_dir() else (),
         acceptance=AcceptanceRules(max_late_us=max_late_days * 86_400_000_000),
     )
-    opened = place.open_writer(64 << 30, 2.0)
+    opened = open_store(store, "write", StoreOptions(retry_for_s=2.0))
     try:
         summary = replay_dead_letters(source, opened, options, uuid.uuid4().hex, reason or ())
     finally:
@@ -157,7 +155,7 @@ def replay(
 
 def _read(store: str, dead_letters: Path | None, state: Path | None) -> list[DeadLetter]:
     from stream.dead_letters import read_dead_letters
-    from stream.stores import StorePlace
+    from stream.options import find_state_folder
 
-    folder = dead_letters or (state or StorePlace(store).state_folder) / "dead_letters"
+    folder = dead_letters or (state or find_state_folder(store)) / "dead_letters"
     return list(read_dead_letters(folder))

@@ -36,10 +36,6 @@ def forget(
         list[Path] | None,
         typer.Option(help="A folder of decisions; default: STORE/serving (HEMOSTAT_DECISIONS)."),
     ] = None,
-    register: Annotated[
-        list[Path] | None,
-        typer.Option(help="The folder of a stream into Redis, whose register it reads."),
-    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Remove a customer from stores, logs and decisions, for good.
@@ -52,7 +48,7 @@ def forget(
     from features.log.embedded_appender import read_wall_us
     from hemostat.cli.forgetting import forget_customer
 
-    places = _find_places(store, log, decisions, register)
+    places = _find_places(store, log, decisions)
     forgotten = forget_customer(tenant, customer, places, read_us=read_wall_us)
     Output(as_json).show(forgotten, [_draw(forgotten)], text=_tell(forgotten, places))
 
@@ -61,7 +57,6 @@ def _find_places(
     stores: list[str] | None,
     logs: list[Path] | None,
     decisions: list[Path] | None,
-    registers: list[Path] | None,
 ) -> Places:
     """Return what was named, else what is configured."""
     from features.log.appender import KAFKA_PREFIX
@@ -89,7 +84,7 @@ def _find_places(
             expectation="where the customer may be found",
             fix="for example --store var/store --log var/log",
         )
-    return Places(tuple(stores), tuple(logs), tuple(decisions), tuple(registers or ()))
+    return Places(tuple(stores), tuple(logs), tuple(decisions))
 
 
 def _draw(forgotten: Forgotten) -> Table:
@@ -117,7 +112,7 @@ def _draw(forgotten: Forgotten) -> Table:
 
 
 def _tell(forgotten: Forgotten, places: Places) -> str:
-    n_registers = len(places.folders) - len(places.decisions)
+    n_registers = len(places.stores) + len(places.logs)
     return (
         f"done in {forgotten.seconds:.1f} s; {n_registers} registers keep the customer's "
         "events from coming back"

@@ -28,6 +28,7 @@ from features.keys import compute_entity_key
 from features.store.place import is_redis_url
 
 if TYPE_CHECKING:
+    from features.log.erasure_register import ErasureRequests
     from features.store.erasing import ErasedRecords
 
 _POLL_S = 0.05
@@ -76,19 +77,17 @@ class Places:
         stores: Folders of embedded stores, or addresses of Redis.
         logs: Event logs, archives, feature logs, folders with a retailer's own files.
         decisions: Folders of decision logs.
-        registers: More folders whose register is read: that of a stream into Redis.
     """
 
     stores: tuple[Path | str, ...]
     logs: tuple[Path, ...]
     decisions: tuple[Path, ...]
-    registers: tuple[Path, ...] = ()
 
     @property
     def folders(self) -> tuple[Path, ...]:
         """All places that are files or folders."""
         stores = [Path(each) for each in self.stores if not is_redis_url(str(each))]
-        return (*stores, *self.logs, *self.decisions, *self.registers)
+        return (*stores, *self.logs, *self.decisions)
 
 
 def forget_customer(
@@ -165,17 +164,38 @@ def _register(request: ErasureRequest, places: Places) -> None:
             continue
         folder = place if place.is_dir() else place.parent
         ErasureRegister(folder).append(request.customer_key, request.erased_us)
+    for store in places.stores:
+        if is_redis_url(str(store)):
+            _register_in_redis(str(store), request)
+
+
+def _register_in_redis(address: str, request: ErasureRequest) -> None:
+    from features.store.opening import read_generations
+
+    if not read_generations(address).current:
+        raise StoreUnavailableError(
+            "there is no online store here",
+            field="--store",
+            value=address,
+            expectation="a store made by `hemostat stream`",
+            fix="correct address and prefix",
+        )
+    from features.store.redis_writer import RedisFeatureStore
+
+    with RedisFeatureStore.open_writer(address) as writer:
+        writer.add_erasure(request.customer_key, request.erased_us)
 
 
 def _forget_in_redis(address: str, request: ErasureRequest) -> Iterator[Removal]:
     """Remove the records of every generation; a running stream begins again from the store."""
-    from features.store.erasing import erase_customer
+    from features.store.erasing import erase_customer, fence_off
     from features.store.opening import open_store, read_generations
 
     for generation in read_generations(address).numbers:
         for attempt in range(_TRIES):
             writer = open_store(address, "write", generation=generation)
             try:
+                fence_off(writer)
                 erased = erase_customer(writer, request)
             except CommitConflictError:
                 if attempt == _TRIES - 1:
@@ -196,23 +216,18 @@ def _list_records(place: str, erased: ErasedRecords) -> Iterator[Removal]:
 def _forget_in_store(
     store: Path, request: ErasureRequest, sleep: Callable[[float], None], timeout_s: float
 ) -> Iterator[Removal]:
-    """Have the store's one writer remove the records, or remove them if there is none."""
+    """Have each generation's one writer remove the records, or remove them if it has none."""
     from features.log.erasure_register import ErasureRequests
-    from features.store.generations import list_generations
+    from features.store.generations import find_generation, list_generations
 
-    requests = ErasureRequests(store)
-    requests.place(request)
-    waiting = []
-    for generation in list_generations(store):
-        try:
-            yield from _remove_records(store, generation, request)
-        except StoreLockedError:
-            waiting.append(generation)
-    if not waiting:
-        requests.finish(request)
     deadline_s = perf_counter() + timeout_s
-    for generation in waiting:
-        yield from _await_writer(store, generation, request, deadline_s, sleep)
+    for generation in list_generations(store):
+        folder = find_generation(store, generation)
+        if folder is None:
+            continue  # Dropped meanwhile, and all that was in it.
+        requests = ErasureRequests(folder)
+        requests.place(request)
+        yield from _await_writer(store, generation, requests, request, deadline_s, sleep)
 
 
 def _remove_records(store: Path, generation: int, request: ErasureRequest) -> Iterator[Removal]:
@@ -235,16 +250,15 @@ def _remove_records(store: Path, generation: int, request: ErasureRequest) -> It
 def _await_writer(
     store: Path,
     generation: int,
+    requests: ErasureRequests,
     request: ErasureRequest,
     deadline_s: float,
     sleep: Callable[[float], None],
 ) -> Iterator[Removal]:
-    """Wait until the stream has removed the records, or has ended without."""
-    from features.log.erasure_register import ErasureRequests
+    """Remove the records as soon as nobody writes, unless the writer has done it before."""
     from features.store.generations import find_generation
     from features.store.lmdb_scrub import scrub
 
-    requests = ErasureRequests(store)
     while requests.is_open(request):
         try:
             yield from _remove_records(store, generation, request)

@@ -247,9 +247,8 @@ def rebuild(
 ) -> None:
     """Stream a log into a new generation beside the one in use, catch up, then swap.
 
-    Scorers go on with the old one and take the new one over without a failed call. A
-    stream that still writes to the old one is refused at its next commit: start it
-    again, it goes on from the new generation.
+    Scorers and a stream that follows go on with the old one, and take the new one over
+    without a failed call.
     """
     from features.store.opening import (
         StoreOptions,
@@ -285,20 +284,20 @@ def _stream_until_level(
     source: str, store: str, writer: FeatureStore, tell: OnPart
 ) -> tuple[int, int]:
     """Stream to the end of the log until nothing has come meanwhile; return events and rounds."""
-    from features.store.place import is_redis_url
-    from stream.options import StreamOptions
+    from stream.options import DEFAULT_WAIT_S, StreamOptions, find_state_folder
     from stream.runner import run_stream
 
     def show(at: StreamProgress) -> None:
         tell(at.rows_done, at.rows_total)
 
-    register = Path("hemostat-stream") if is_redis_url(store) else Path(store)
     n_events = n_rounds = 0
     while n_rounds < _MAX_ROUNDS:
         n_rounds += 1
         with tempfile.TemporaryDirectory(prefix="hemostat-rebuild-") as folder:
             # Dead letters are filed already, by the stream that the log came through first.
-            options = StreamOptions(Path(folder), registers=(register,))
+            options = StreamOptions(
+                Path(folder), wait_s=DEFAULT_WAIT_S, registers=(find_state_folder(store),)
+            )
             summary = run_stream(source, writer, options, show)
         n_events += summary.events_read
         if not summary.events_read:

@@ -21,13 +21,16 @@ from features.errors import (
     SourceUnavailableError,
     StoreUnavailableError,
 )
+from features.store.place import is_redis_url
 from hemostat.cli.output import ErrorReport, JsonOption, Output, write_error
 from hemostat.cli.stream_tables import draw_status, draw_summary, format_duration, tell_next
 from hemostat.cli.times import parse_time
 
 if TYPE_CHECKING:
+    from features.store.opening import StoreOptions
+    from features.store.port import FeatureStore
     from stream.options import StreamOptions
-    from stream.stores import LedgerReader, StorePlace
+    from stream.status import LedgerReader
     from stream.summary import StreamProgress, StreamSummary
 
 _RUN = "run"
@@ -51,6 +54,9 @@ app = typer.Typer(name="stream", cls=_RunUnlessNamed)
 
 StoreOption = Annotated[
     str, typer.Option("--store", help="The online store: a folder, or redis://HOST:PORT.")
+]
+DurableOption = Annotated[
+    bool, typer.Option("--durable", help="Wait for the disk at each commit (folders).")
 ]
 DeadLettersOption = Annotated[
     Path | None,
@@ -117,6 +123,7 @@ def run(
     map_size_gib: Annotated[
         int, typer.Option(min=1, help="Upper bound of a store on disk; disk is used as needed.")
     ] = 64,
+    durable: DurableOption = False,
     process_id: Annotated[
         int, typer.Option(help="Number of this process among --addresses, for several machines.")
     ] = 0,
@@ -131,32 +138,32 @@ def run(
     a second stream is refused. Rows that cannot be applied are filed with their
     reason, none is lost. Stop with Ctrl-C at any time.
     """
+    from features.store.opening import StoreOptions
     from stream.cluster import check_workers
-    from stream.options import DEFAULT_WAIT_S, ClusterPlace, StreamOptions
-    from stream.stores import StorePlace
+    from stream.options import DEFAULT_WAIT_S, ClusterPlace, StreamOptions, find_state_folder
 
     output = Output(as_json)
-    place = StorePlace(store)
     members = tuple(word for word in addresses.split(",") if word)
-    check_workers(max(workers, len(members)), is_redis=place.is_redis)
+    check_workers(max(workers, len(members)), is_redis=is_redis_url(store))
     default_wait_s = None if follow else DEFAULT_WAIT_S
     options = StreamOptions(
-        state=state or place.state_folder,
+        state=state or find_state_folder(store),
         dead_letters=dead_letters,
         batch_size=batch_size,
         until_us=parse_time(until, "--until") if until else None,
         is_following=follow,
         wait_s=default_wait_s if store_wait is None else store_wait,
         log_format=log_format or None,
-        registers=(Path(source),) if Path(source).is_dir() else (),
         kafka=_parse_settings(kafka or []),
         metrics_port=metrics_port,
         place=ClusterPlace(process_id, members),
     )
     if workers > 1:
-        _run_workers(workers, place, options, output, map_size_gib << 30)
+        _run_workers(workers, store, options, output)
         return
-    summary = _run_here(source, place, options, output, map_size_gib << 30)
+    retry_s = 0.0 if options.wait_s == 0 else 2.0
+    store_options = StoreOptions(durable, map_size_gib << 30, retry_s)
+    summary = _run_here(source, store, options, output, store_options)
     text = tell_next(summary, store, options.letters_folder)
     output.show(summary, draw_summary(summary), text=text)
     n_unreadable = sum(summary.dead_letters.get(reason, 0) for reason in _UNREADABLE)
@@ -171,23 +178,27 @@ def run(
 
 
 def _run_here(
-    source: str, place: StorePlace, options: StreamOptions, output: Output, map_size_bytes: int
+    source: str, place: str, options: StreamOptions, output: Output, store_options: StoreOptions
 ) -> StreamSummary:
     """Stream in this process."""
+    from features.store.opening import open_store
     from stream.runner import run_stream
     from stream.sources.opening import open_source
 
     is_local = "://" not in source
     if is_local:  # A wrong path makes no store.
         open_source(source, log_format=options.log_format).close()
-    retry_s = 0.0 if options.wait_s == 0 else 2.0
-    store = place.open_writer(map_size_bytes, retry_s)
+
+    def open_writer() -> FeatureStore:
+        return open_store(place, "write", store_options)
+
+    store = open_writer()
     on_fault = _end_worker if options.place.is_cluster else _do_nothing
     try:
         if options.is_following or options.place.is_cluster:
-            return run_stream(source, store, options, on_fault=on_fault)
+            return run_stream(source, store, options, on_fault=on_fault, reopen=open_writer)
         with _show_progress(output) as on_progress:
-            return run_stream(source, store, options, on_progress)
+            return run_stream(source, store, options, on_progress, reopen=open_writer)
     except KeyboardInterrupt:
         output.note("stopped; what was committed is kept, the same command goes on from there")
         raise
@@ -209,25 +220,20 @@ def _end_worker(error: Exception) -> None:
     os._exit(_EXIT_AGAIN if isinstance(error, _MENDABLE) else _EXIT_REFUSED)
 
 
-def _run_workers(
-    n_workers: int, place: StorePlace, options: StreamOptions, output: Output, map_size_bytes: int
-) -> None:
+def _run_workers(n_workers: int, store: str, options: StreamOptions, output: Output) -> None:
     """Stream in several processes, and show what the store holds then."""
-    from stream.cluster import WorkerGroup, make_erasure_duty, make_worker_command
+    from stream.cluster import WorkerGroup, make_worker_command
     from stream.runner import tell
 
     words = _drop_option(sys.argv[sys.argv.index("stream") + 1 :], "--workers")
-    is_due, duty = make_erasure_duty(
-        options.state, options.registers, lambda: place.open_writer(map_size_bytes, 2.0), tell
-    )
     group = WorkerGroup(
         lambda number, all_of_them: make_worker_command(words, number, all_of_them),
         n_workers,
         wait_s=options.wait_s,
         log=tell,
     )
-    done = group.run(is_due, duty)
-    with _open_reader(place) as reader:
+    done = group.run()
+    with _open_reader(store) as reader:
         from stream.status import read_status
 
         status = read_status(reader, options.letters_folder, options.state)
@@ -270,8 +276,10 @@ def _parse_settings(words: Sequence[str]) -> dict[str, str]:
 
 
 @contextmanager
-def _open_reader(place: StorePlace) -> Iterator[LedgerReader]:
-    reader = place.open_reader()
+def _open_reader(store: str) -> Iterator[LedgerReader]:
+    from features.store.opening import open_store
+
+    reader = open_store(store, "read")
     try:
         yield reader
     finally:
@@ -289,14 +297,13 @@ def show_status(
     as_json: JsonOption = False,
 ) -> None:
     """Show how far a store has come: positions, lag, rate, row counts and dead letters."""
+    from stream.options import find_state_folder
     from stream.sources.opening import open_source
     from stream.status import read_status
-    from stream.stores import StorePlace
 
-    place = StorePlace(store)
-    folder = state or place.state_folder
+    folder = state or find_state_folder(store)
     source = open_source(log) if log else None
-    with _open_reader(place) as reader:
+    with _open_reader(store) as reader:
         status = read_status(
             reader,
             dead_letters or folder / "dead_letters",

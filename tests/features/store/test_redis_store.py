@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from features.errors import (
@@ -33,6 +34,7 @@ from features.store.schema import CURRENT_SCHEMA
 from tests.redis_servers import RedisServer, run_server
 
 _KEY = bytes([2]) + bytes(15)
+_OTHER = bytes([3]) + bytes(15)
 _numbers = count()
 
 
@@ -259,10 +261,15 @@ def test_a_cluster_sends_commands_to_the_node_that_has_the_slot(redis_cluster_ur
         assert _commit(store, b"second") == 2
 
 
-def test_the_register_of_erasures_keeps_the_latest_time(url: str) -> None:
-    with RedisFeatureStore.open_writer(url) as store:
-        assert store.read_erasures() == []
+def test_the_register_of_erasures_keeps_the_latest_time_and_no_key(url: str) -> None:
+    keys = np.frombuffer(_KEY + _OTHER, np.uint8).reshape(2, -1)
+    with RedisFeatureStore.open_writer(url) as store, RedisFeatureReader.open_reader(url) as reader:
+        assert len(reader.read_erasures()) == 0
         store.add_erasure(_KEY, 5)
         store.add_erasure(_KEY, 3)
-        store.add_erasure(bytes(16), 7)
-        assert sorted(store.read_erasures()) == [(bytes(16), 7), (_KEY, 5)]
+        assert reader.read_erasures().find_erased(keys, np.array([5, 5])).tolist() == [True, False]
+        store.add_erasure(_OTHER, 7)
+        erasures = reader.read_erasures()
+        assert erasures.find_erased(keys, np.array([6, 7])).tolist() == [False, True]
+        assert reader.read_erasures() is erasures  # Nothing is new: nothing is read.
+        assert _KEY not in store.read_erasures().to_tombstones()
