@@ -12,6 +12,7 @@ from features.store.redis_link import Question, RedisLinks
 from features.store.redis_scripts import ShardKeys
 
 _OPTIONS = RedisOptions(retry_for_s=5.0)
+_LINGERS_S = b"60"
 
 
 @contextmanager
@@ -58,6 +59,9 @@ def swap_generation(url: str, number: int) -> int:
 def drop_generation(url: str, number: int) -> None:
     """Delete a generation that is not in use.
 
+    One that was in use before stays readable for a minute, under its old name: a
+    scorer that has not looked yet would take missing records for new customers.
+
     Raises:
         ConfigError: It is in use, or there is none.
     """
@@ -72,7 +76,10 @@ def drop_generation(url: str, number: int) -> None:
             fields = links.ask_one(keys.seen_state, b"HKEYS", keys.seen_state)
             seen = [keys.get_seen(int(field[2:])) for field in fields if field[:2] == b"g:"]
             names = [keys.records, keys.records_state, *seen, keys.seen_state]
-            links.ask([Question.ask(names[0], b"UNLINK", *names)])
+            if number < current:  # A later number may be given again, and must be gone.
+                links.ask([Question.ask(name, b"EXPIRE", name, _LINGERS_S) for name in names])
+            else:
+                links.ask([Question.ask(names[0], b"UNLINK", *names)])
         links.ask_one(head, b"HDEL", head, b"g:%d" % number)
 
 

@@ -96,12 +96,13 @@ class RedisFeatureStore(RedisFeatureReader):
             links.ask(
                 [
                     Question.ask(head, b"HSETNX", head, b"schema", msgspec.msgpack.encode(schema)),
-                    Question.ask(head, b"HSETNX", head, b"g:1", b"1"),
                     Question.ask(head, b"HSETNX", head, b"current", b"1"),
                 ]
             )
             current, stored = links.ask_one(head, b"HMGET", head, b"current", b"schema")
             check_schema(msgspec.msgpack.decode(stored, type=StoreSchema), schema, links.shown)
+            # Only that in use: a generation that was dropped is not to come back.
+            links.ask_one(head, b"HSETNX", head, b"g:" + current, b"1")
             return cls(links, address, schema, int(current) if generation is None else generation)
         except BaseException:
             links.close()

@@ -231,7 +231,9 @@ def test_stores_of_two_prefixes_never_meet(redis_server: RedisServer) -> None:
     two.close()
 
 
-def test_a_generation_that_is_dropped_leaves_no_key(url: str, redis_server: RedisServer) -> None:
+def test_a_generation_that_is_dropped_ends_within_a_minute_one_never_used_at_once(
+    url: str, redis_server: RedisServer
+) -> None:
     store = open_store(url, "write")
     _commit(store, b"old")
     number = begin_generation(url)
@@ -245,7 +247,16 @@ def test_a_generation_that_is_dropped_leaves_no_key(url: str, redis_server: Redi
     drop_generation(url, 1)
     prefix = parse_address(url).prefix
     with redis_server.connect() as client:
-        assert list(client.scan_iter(f"*{prefix}.g1s*", count=10_000)) == []
+        left = list(client.scan_iter(f"*{prefix}.g1s*", count=10_000))
+        assert left
+        assert all(0 < client.ttl(key) <= 60 for key in left)
+        unused = begin_generation(url)
+        with open_store(url, "write", generation=unused) as store:
+            _commit(store, b"unused")
+        drop_generation(url, unused)
+        assert list(client.scan_iter(f"*{prefix}.g{unused}s*", count=10_000)) == []
+    with open_store(url, "write"):
+        assert read_generations(url).numbers == (number,)  # Opening brings no old one back.
     assert read_generations(url).numbers == (2,)
 
 
