@@ -29,22 +29,27 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
-import typer.core
-import typer.main
 
-from hemostat.cli.main import COMMANDS, build_app
+from tests.command_lines import ROOT, find_faults, split_calls
 
-ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = [*ROOT.glob("README.md"), *sorted(ROOT.glob("docs/**/*.md"))]
+_FOLDERS = ("docs", "deploy")
+DOCUMENTS = [
+    *ROOT.glob("README.md"),
+    *(file for folder in _FOLDERS for file in sorted(ROOT.glob(f"{folder}/**/*.md"))),
+]
 NEVER_RUN = frozenset({"git", "make", "pip", "cd"})
 TIMEOUT_S = 280
 
+
+def _name(document: Path) -> str:
+    return str(document.relative_to(ROOT))
+
+
 BLOCK = re.compile(r"^```console(?P<marks>[^\n]*)\n(?P<body>.*?)^```", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")
-ASSIGNMENT = re.compile(r"[A-Z_]+=.*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -73,74 +78,25 @@ def _read_blocks(text: str) -> list[Block]:
     return blocks
 
 
-def _split_calls(command: str) -> list[list[str]]:
-    """Return the words of each call in a shell line; operators and assignments separate or go."""
-    joined = command.replace("\\\n", " ").partition("<<")[0]  # A here-document is no call.
-    lexer = shlex.shlex(joined, posix=True, punctuation_chars="|&;<>()")
-    lexer.whitespace_split = True
-    calls: list[list[str]] = [[]]
-    for word in lexer:
-        if set(word) <= set("|&;<>()"):
-            calls.append([])
-        elif calls[-1] or not ASSIGNMENT.fullmatch(word):
-            calls[-1].append(word)
-    return [call for call in calls if call]
-
-
-def _find_faults(call: list[str]) -> Iterator[str]:
-    """Yield what a call of `hemostat` or `make` names that does not exist."""
-    if call[0] == "make":
-        targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-        for word in call[1:]:
-            if re.fullmatch(r"[a-z][a-z-]*", word) and word not in targets:
-                yield f"make {word}: no such target"
-    elif call[0] == "hemostat" and len(call) > 1:
-        yield from _find_command_faults(call[1:])
-
-
-def _find_command_faults(words: list[str]) -> Iterator[str]:
-    if words[0].startswith("-"):
-        return
-    if words[0] not in COMMANDS:
-        yield f"hemostat {words[0]}: no such command"
-        return
-    root: Any = typer.main.get_command(build_app(words))
-    command, rest = root.commands[words[0]], words[1:]
-    while isinstance(command, typer.core.TyperGroup) and rest and rest[0] in command.commands:
-        command, rest = command.commands[rest[0]], rest[1:]
-    is_group = isinstance(command, typer.core.TyperGroup)
-    if (
-        is_group and "run" in command.commands
-    ):  # `hemostat stream LOG` is `hemostat stream run LOG`.
-        command = command.commands["run"]
-    elif is_group and rest and re.fullmatch(r"[a-z-]+", rest[0]):
-        yield f"hemostat {words[0]} {rest[0]}: no such subcommand"
-    known = {"--help"}.union(*(each.opts + each.secondary_opts for each in command.params))
-    for word in rest:
-        option = word.partition("=")[0]
-        if option.startswith("--") and len(option) > 2 and option not in known:
-            yield f"hemostat {words[0]}: no option {option}"
-
-
 def _find_calls(text: str) -> Iterator[list[str]]:
     """Yield every call that a document shows, in console blocks and in backticks."""
     for block in _read_blocks(text):
         for command in block.commands:
-            yield from _split_calls(command)
+            yield from split_calls(command)
     prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     for span in SPAN.findall(prose):
         if re.match(r"(?:[A-Z_]+=\S+ )*(?:hemostat|make) [a-z]", span) and "<" not in span:
-            yield from _split_calls(span)
+            yield from split_calls(span)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
 def test_documents_name_only_what_exists(document: Path) -> None:
     calls = _find_calls(document.read_text(encoding="utf-8"))
-    assert [fault for call in calls for fault in _find_faults(call)] == []
+    assert [fault for call in calls for fault in find_faults(call)] == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
 def test_shown_commands_run(
     document: Path,
     tmp_path: Path,
@@ -154,7 +110,7 @@ def test_shown_commands_run(
         for block in blocks
         if not block.marks & marks
         for command in block.commands
-        if not {call[0] for call in _split_calls(command)} & NEVER_RUN
+        if not {call[0] for call in split_calls(command)} & NEVER_RUN
     ]
     if real_data_or_none:
         (tmp_path / "shared").mkdir()
@@ -244,7 +200,7 @@ def test_calls_are_found_in_blocks_and_in_prose() -> None:
     [["make", "tset"], ["hemostat", "scoer"], ["hemostat", "import", "online-retail", "--no-such"]],
 )
 def test_what_does_not_exist_is_found(call: list[str]) -> None:
-    assert list(_find_faults(call))
+    assert list(find_faults(call))
 
 
 def test_a_failing_command_fails_and_servers_end_with_the_shell(tmp_path: Path) -> None:
