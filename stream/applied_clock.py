@@ -16,9 +16,12 @@ class AppliedClock:
     What it says may be old, which only makes the seen ledger remember longer.
     """
 
-    def __init__(self, store: FeatureStore, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, store: FeatureStore, clock: Callable[[], float], read_us: Callable[[], int]
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._read_us = read_us
         self._read_s = float("-inf")
         self._applied_us = 0
 
@@ -28,4 +31,5 @@ class AppliedClock:
             states = [self._store.read_shard_state(shard) for shard in range(N_SHARDS)]
             self._applied_us = min(state.applied_ingest_us for state in states)
             self._read_s = self._clock()
-        return self._applied_us
+        # A row that says it came in next year must not make the store forget this one's ids.
+        return min(self._applied_us, self._read_us())

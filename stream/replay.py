@@ -8,6 +8,7 @@ are settled: killed at any point and started again, it applies each row once.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -189,7 +190,7 @@ class _Replay:
             groups,
             store,
             self._letters,
-            lambda: self._records.applied_ingest_us,
+            lambda: min(self._records.applied_ingest_us, time.time_ns() // 1_000),
             self._erasures.read,
         )
         self._rules = DecodingRules(

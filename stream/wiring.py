@@ -35,7 +35,7 @@ class StreamWiring:
         registers = (options.state, *options.registers)
         self._duty = ErasureDuty(run.store, registers, run.clock)
         self._records: list[RecordStep] = []
-        self._applied = AppliedClock(run.store, run.clock)
+        self._applied = AppliedClock(run.store, run.clock, run.tally.read_us)
         self.n_in_flight = 0
 
     def open_feed(self, worker: int, n_workers: int) -> Feed:
