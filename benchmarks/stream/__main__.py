@@ -1,9 +1,8 @@
-"""Events per second: through the dataflow and in bulk, each beside its limit.
+"""The stream's speed: `make bench-stream`, or BENCH=short for a form of three minutes.
 
-The limit of the dataflow is a bare Bytewax keyed step: the same number of items
-through `key_on` and a `stateful_map` that only counts, one item per event. The
-limit of the bulk fold is one pass over the same rows that only reads them. Every
-part runs in a fresh process, several times; medians are printed.
+Each measurement runs in a fresh process; those of the dataflow take turns with the
+bare keyed step, so that a machine that is slow for a while is slow for both. Ends
+with one line of JSON. A part that cannot run says so and leaves its keys out.
 """
 
 from __future__ import annotations
@@ -14,160 +13,212 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from benchmarks.report import Value, is_short, publish
+from benchmarks.stream.bars import draw_table
+from benchmarks.stream.parts import PARTS
+from benchmarks.stream.world import FULL, SHORT, GrowingLog, Sizes
 
-_CUSTOMERS_FULL, _CUSTOMERS_SHORT = 12_000, 2_500
-_REPEATS_FULL, _REPEATS_SHORT = 5, 3
+if TYPE_CHECKING:
+    from tests.redis_servers import RedisServer
 
+Figures = dict[str, float]
 
-def _simulate(path: Path, n_customers: int) -> None:
-    words = ["simulate", str(path), "--seed", "11", "--customers", str(n_customers), "--json"]
-    subprocess.run(
-        [sys.executable, "-m", "hemostat.cli.main", *words], check=True, capture_output=True
-    )
-
-
-def _measure_median(repeats: int, run: Callable[[], float]) -> float:
-    return statistics.median(run() for _ in range(repeats))
+_PUSHES = (100, 1_000)
 
 
-def _measure_flow(log: Path, repeats: int) -> dict[str, float]:
-    """Return events per second from Parquet into a new LMDB store."""
-    from stream.runner import stream_to_disk
+def run_part(name: str, **arguments: object) -> Figures:
+    """Run a part in a fresh process and return its figures.
 
-    def run() -> float:
-        with tempfile.TemporaryDirectory() as folder:
-            start = time.perf_counter()
-            summary = stream_to_disk(log, Path(folder) / "store")
-            return float(summary.events_read) / (time.perf_counter() - start)
-
-    run()  # Compiled kernels are loaded, files are in the page cache.
-    return {"flow_events_per_s": _measure_median(repeats, run)}
-
-
-def _measure_bare_keyed_step(log: Path, repeats: int) -> dict[str, float]:
-    """Return items per second through Bytewax's own keyed step, one item per event."""
-    import bytewax.operators as op
-    from bytewax.dataflow import Dataflow
-    from bytewax.testing import TestingSink, TestingSource, run_main
-
-    from features.log.reader import EventLog
-
-    opened = EventLog(log)
-    customers = [
-        customer
-        for partition in opened.partitions
-        for _, batch in opened.read_batches(partition, kinds=())
-        for customer in batch.column("customer_id").to_pylist()
-    ]
-
-    def count(state: int | None, _item: str) -> tuple[int, int]:
-        return (state or 0) + 1, 0
-
-    def run() -> float:
-        flow = Dataflow("bare")
-        items = op.input("in", flow, TestingSource(customers, batch_size=10_000))
-        keyed = op.key_on("key", items, lambda customer: customer)
-        counted = op.stateful_map("count", keyed, count)
-        op.output("out", op.filter("none", counted, lambda _: False), TestingSink([]))
-        start = time.perf_counter()
-        run_main(flow)  # type: ignore[no-untyped-call]
-        return len(customers) / (time.perf_counter() - start)
-
-    return {"bare_keyed_step_items_per_s": _measure_median(repeats, run)}
+    Raises:
+        RuntimeError: It failed; what it wrote to stderr is part of the message.
+    """
+    words = [sys.executable, "-m", "benchmarks.stream", name, json.dumps(arguments)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"part {name} failed:\n{done.stderr[-4_000:]}")
+    figures: Figures = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
-def _read_rows(log: Path) -> tuple[Any, Any, Any]:
-    """Return the log's accepted fold columns, cases, and owner numbers of the fold rows."""
-    import numpy as np
-
-    from features.fold_rows import FOLDED_KINDS
-    from features.log.columns import to_fold_rows, to_request_rows
-    from features.log.reader import EventLog
-
-    table = EventLog(log).read_table(list(FOLDED_KINDS))
-    folded = to_fold_rows(table)
-    keys = np.ascontiguousarray(folded.entity_keys).view("V16").ravel()
-    owners = np.unique(keys, return_inverse=True)[1].astype(np.int64)
-    return folded, to_request_rows(table), owners
+def tell(line: str) -> None:
+    """Write a line for people to stderr."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
 
 
-def _measure_bulk(log: Path, repeats: int) -> dict[str, float]:
-    """Return rows per second of the compiled fold, and of fold and vector over history."""
-    import numpy as np
+@contextmanager
+def find_redis(folder: Path) -> Iterator[RedisServer | None]:
+    """Yield a running server; None, and say so, if this machine has none."""
+    if find_spec("redis") is None:
+        tell("left out: Redis (the client is not installed)")
+        yield None
+        return
+    from tests.redis_servers import ENABLE, find_redis_server, run_server
 
-    from features.bulk import compute_vectors_at
-    from features.fold import fold_rows
-    from features.record import new_records
+    if find_redis_server() is None:
+        tell(f"left out: Redis (no server: {ENABLE})")
+        yield None
+        return
+    with run_server(folder) as server:
+        yield server
 
-    folded, cases, owners = _read_rows(log)
-    order = np.argsort(owners, kind="stable")
-    rows, owners = np.ascontiguousarray(folded.rows[order]), owners[order]
-    n_owners = int(owners.max()) + 1
 
-    def run_fold() -> float:
-        records = new_records(n_owners)
-        records.view(np.int64)[:] = 0  # Touch the pages: that is not the fold's time.
-        start = time.perf_counter()
-        fold_rows(records, owners, rows)
-        return len(rows) / (time.perf_counter() - start)
+def measure_flow(folder: Path, redis_url: str | None, sizes: Sizes) -> Figures:
+    """Return medians of the dataflow's forms and of the bare step, which take turns."""
+    tell(f"filling stores with {sizes.n_fill:,} events of {sizes.n_customers:,} customers")
+    log = GrowingLog(folder / "events.jsonl", sizes)
+    lmdb, redis_state = folder / "store", folder / "redis-state"
 
-    def run_read() -> float:
-        words = rows.view(np.int64)
-        start = time.perf_counter()
-        int(words.sum())
-        return len(rows) / (time.perf_counter() - start)
+    def stream(place: str | Path, batch_size: int, *, is_durable: bool = False) -> float:
+        state = lmdb if place == lmdb else redis_state
+        return run_part(
+            "flow",
+            log=str(log.path),
+            place=str(place),
+            state=str(state),
+            batch_size=batch_size,
+            is_durable=is_durable,
+        )["events_per_s"]
 
-    def run_vectors() -> float:
-        start = time.perf_counter()
-        compute_vectors_at(
-            folded.rows, folded.entity_keys, cases.rows, cases.entity_keys, cases.is_guest
-        )
-        return len(cases.rows) / (time.perf_counter() - start)
+    n_items = sizes.n_measured
+    works: dict[str, Callable[[], float]] = {
+        "events_per_s_lmdb": lambda: stream(lmdb, 10_000),
+        "bytewax_keyed_step_per_s": lambda: run_part(
+            "bare", n_items=n_items, n_customers=sizes.n_customers
+        )["items_per_s"],
+        "events_per_s_lmdb_2k": lambda: stream(lmdb, 2_000),
+        "events_per_s_lmdb_durable": lambda: stream(lmdb, 10_000, is_durable=True),
+    }
+    stream(lmdb, 10_000)
+    if redis_url:
+        works["events_per_s_redis"] = lambda: stream(redis_url, 10_000)
+        stream(redis_url, 10_000)
+    found: dict[str, list[float]] = {name: [] for name in works}
+    for turn in range(sizes.repeats):
+        for name, work in works.items():
+            # Redis applies what the log has grown by for all forms on LMDB.
+            if name.startswith("events_per_s_lmdb"):
+                log.grow()
+            found[name].append(work())
+        tell(f"turn {turn + 1}: " + ", ".join(f"{n} {v[-1]:,.0f}" for n, v in found.items()))
+    return {name: statistics.median(rates) for name, rates in found.items()}
 
-    run_vectors()
+
+def compute_ratios(figures: Mapping[str, float]) -> Figures:
+    """Return the ratios to the bare step and to Feast, of the figures that are there.
+
+    >>> compute_ratios({"bytewax_keyed_step_per_s": 200.0, "events_per_s_lmdb": 50.0})
+    {'ratio_to_keyed_step': 0.25}
+    """
+    pairs = {
+        "ratio_to_keyed_step": ("events_per_s_lmdb", "bytewax_keyed_step_per_s"),
+        "ratio_to_keyed_step_2k": ("events_per_s_lmdb_2k", "bytewax_keyed_step_per_s"),
+        "ratio_redis_to_keyed_step": ("events_per_s_redis", "bytewax_keyed_step_per_s"),
+        "ratio_durable_to_keyed_step": ("events_per_s_lmdb_durable", "bytewax_keyed_step_per_s"),
+        "ratio_to_feast_push": ("events_per_s_redis", "feast_push_events_per_s"),
+    }
     return {
-        "bulk_fold_events_per_s": _measure_median(repeats, run_fold),
-        "bulk_read_rows_per_s": _measure_median(repeats, run_read),
-        "bulk_vectors_per_s": _measure_median(repeats, run_vectors),
+        name: figures[ours] / figures[other]
+        for name, (ours, other) in pairs.items()
+        if ours in figures and other in figures
     }
 
 
-_PARTS = {"flow": _measure_flow, "bare": _measure_bare_keyed_step, "bulk": _measure_bulk}
+def measure_push(server: RedisServer, sizes: Sizes) -> Figures:
+    """Return what Feast pushes into the same kind of server."""
+    if find_spec("feast") is None:
+        tell("left out: Feast (not installed)")
+        return {}
+    rates = [
+        run_part(
+            "push",
+            port=server.port,
+            rows_per_push=rows,
+            seconds=sizes.push_s,
+            n_customers=sizes.n_customers,
+        )["rows_per_s"]
+        for rows in _PUSHES
+    ]
+    return {"feast_push_events_per_s": max(rates)}
 
 
-def _run_part(name: str, log: Path, repeats: int) -> dict[str, float]:
-    """Run one part in a fresh process."""
-    words = [sys.executable, "-m", "benchmarks.stream", name, str(log), str(repeats)]
-    done = subprocess.run(words, check=True, capture_output=True, text=True)
-    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return figures
+def measure_reads(folder: Path, redis_url: str | None, sizes: Sizes) -> Figures:
+    """Return the costs of a request on both stores, and how they grow."""
+    store = str(folder / "store")
+    asked = {"n_customers": sizes.n_customers, "n": sizes.n_reads}
+    figures = run_part("read_lmdb", place=store, **asked)
+    if redis_url:
+        figures |= run_part("read_redis", url=redis_url, **asked)
+    tell(f"stores of {sizes.n_small:,} and {sizes.n_large:,} customers")
+    grown = run_part(
+        "growth",
+        folder=str(folder),
+        filled=store,
+        n_small=sizes.n_small,
+        n_large=sizes.n_large,
+        n=sizes.n_reads,
+    )
+    span = f"_{_shorten(sizes.n_small)}_to_{_shorten(sizes.n_large)}"
+    for name in ("read_growth", "memory_growth"):
+        grown[name + span] = grown.pop(name)
+    return figures | grown
+
+
+def _shorten(count: int) -> str:
+    """Return a count in words of a key.
+
+    >>> _shorten(10_000), _shorten(1_000_000)
+    ('10k', '1m')
+    """
+    return f"{count // 1_000_000}m" if count >= 1_000_000 else f"{count // 1_000}k"
+
+
+def measure(folder: Path, sizes: Sizes) -> Figures:
+    """Return all figures that can be measured here."""
+    with ExitStack() as running:
+        server = running.enter_context(find_redis(folder / "redis"))
+        url = None if server is None else f"{server.url}/?prefix=bench"
+        figures = measure_flow(folder, url, sizes)
+        if server is not None:
+            tell("pushing with Feast")
+            figures |= measure_push(server, sizes)
+        figures = figures | compute_ratios(figures)
+        tell("reading")
+        figures |= measure_reads(folder, url, sizes)
+    tell("visibility at a third of the maximum rate")
+    figures |= run_part(
+        "visible",
+        folder=str(folder / "visible"),
+        rate_per_s=figures["events_per_s_lmdb"] / 3,
+        seconds=sizes.visible_s,
+        n_fill=sizes.n_fill // 5,
+        n_customers=sizes.n_customers,
+    )
+    tell("bulk")
+    figures |= run_part("bulk", n_events=sizes.n_bulk, n_customers=sizes.n_customers)
+    tell("training rows")
+    return figures | run_part(
+        "training_rows", folder=str(folder / "training"), n_events=sizes.n_baseline
+    )
 
 
 def main(words: list[str]) -> None:
     """Run all parts, or (inside) the one that is named."""
     if words:
-        figures = _PARTS[words[0]](Path(words[1]), int(words[2]))
-        sys.stdout.write(json.dumps(figures) + "\n")
+        figures = PARTS[words[0]](**json.loads(words[1]))
+        sys.stdout.write("\n" + json.dumps(figures) + "\n")
         return
-    repeats = _REPEATS_SHORT if is_short() else _REPEATS_FULL
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        _simulate(log, _CUSTOMERS_SHORT if is_short() else _CUSTOMERS_FULL)
-        n_events = json.loads((log / "log.json").read_text())["n_events"]
-        values: dict[str, Value] = {"n_events": n_events}
-        for name in _PARTS:
-            values.update(_run_part(name, log, repeats))
-    flow, bare = float(values["flow_events_per_s"]), float(values["bare_keyed_step_items_per_s"])
-    fold, read = float(values["bulk_fold_events_per_s"]), float(values["bulk_read_rows_per_s"])
-    values["flow_ratio_to_bare_keyed_step"] = flow / bare
-    values["bulk_fold_ratio_to_reading"] = fold / read
-    for name, value in values.items():
-        sys.stdout.write(f"{name:<36} {value:>16,.3f}\n")
+    sizes = SHORT if is_short() else FULL
+    with tempfile.TemporaryDirectory() as name:
+        figures = measure(Path(name), sizes)
+    values: dict[str, Value] = {"n_customers": sizes.n_customers, "n_fill": sizes.n_fill}
+    values |= figures
+    sys.stdout.write(draw_table(values))
     publish("stream", values)
 
 
