@@ -45,7 +45,9 @@ def _stream(path: Path, lines: list[str], store: Any, state: Path, batch_size: i
 def test_events_up_to_a_year_ahead_are_dead_letters_and_later_events_still_count(
     tmp_path: Path, dump_opened: Callable[[Any], dict[str, Any]]
 ) -> None:
-    good, lines, ahead_at = [], [], []
+    good: list[str] = []
+    lines: list[str] = []
+    ahead_at: list[int] = []
     for number in range(200):
         ingested = _NOW - timedelta(days=20) + timedelta(hours=number)
         if number % 4 == 1:
