@@ -81,6 +81,10 @@ class StoreUnavailableError(HemostatError):
     """The store cannot be opened or read."""
 
 
+class StoreFullError(StoreUnavailableError):
+    """The store has reached the size that it was given; waiting makes no room."""
+
+
 class SourceUnavailableError(HemostatError):
     """The server that events are read from cannot be reached."""
 

@@ -18,6 +18,7 @@ from bytewax.testing import cluster_main
 from features.errors import (
     CommitConflictError,
     SourceUnavailableError,
+    StoreFullError,
     StoreLockedError,
     StoreReplacedError,
     StoreUnavailableError,
@@ -127,6 +128,7 @@ def run_stream(
         LogFormatError: The log is damaged, or no longer holds what comes next.
         CommitConflictError: Another process writes to the store.
         StoreReplacedError: Another generation has taken over, and `reopen` is None.
+        StoreFullError: The store has reached its upper bound; never waited for.
         StoreUnavailableError: The store or the dead letters cannot be written.
         SourceUnavailableError: The broker cannot be reached.
         KeyboardInterrupt: Ctrl-C (on the main thread) in a run that does not follow; all
@@ -191,6 +193,8 @@ class StreamRun:
         while True:
             try:
                 return self._run_once()
+            except StoreFullError:
+                raise  # Whoever runs it must give it more room.
             except (StoreUnavailableError, StoreLockedError, SourceUnavailableError) as error:
                 self._state_file.write(self.tally, is_running=True, waiting_for=str(error))
                 self._patience.wait(error, self.tally.last_commit_s)

@@ -16,7 +16,7 @@ from pathlib import Path
 import lmdb
 from lmdb.verify import VerifyError, verify
 
-from features.errors import StoreUnavailableError
+from features.errors import StoreFullError, StoreUnavailableError
 
 DATABASES = (b"records", b"shards", b"meta")
 
@@ -141,12 +141,13 @@ def explained(path: Path) -> Iterator[None]:
     """Turn what LMDB and the file system raise into errors that say what to do.
 
     Raises:
-        StoreUnavailableError: In place of `lmdb.Error` and `OSError`.
+        StoreFullError: The store has reached its upper bound.
+        StoreUnavailableError: In place of any other `lmdb.Error` or `OSError`.
     """
     try:
         yield
     except lmdb.MapFullError as error:
-        raise StoreUnavailableError(
+        raise StoreFullError(
             "the store has reached its maximum size; the batch was not written",
             field="store",
             value=str(path),
