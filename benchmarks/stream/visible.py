@@ -33,7 +33,8 @@ _EVERY_S = 0.005
 _WARM_UP_S = 1.0
 """At the beginning of the pace, not counted: nothing else is at its pace yet."""
 _DRAIN_S = 2.0
-_BATCH = 2_000
+_POOL = 20_000
+_SECOND_SERIES = 500_000_000
 
 
 class Delays(VisibilityHistogram):
@@ -55,14 +56,22 @@ class Delays(VisibilityHistogram):
 
 
 def make_messages(n_events: int, n_customers: int, first_number: int) -> Iterator[bytes]:
-    """Yield serialized events that happen now, not stamped by a log."""
+    """Yield serialized events that happen now, not stamped by a log.
+
+    Beyond `_POOL` the same ones come again under other ids: making them takes longer
+    than streaming them.
+    """
     lines = iterate_lines(
-        first_number + 1, n_events, n_customers, first_number, datetime.now(UTC), 1e6
+        first_number, min(n_events, _POOL), n_customers, first_number, datetime.now(UTC), 1e6
     )
+    pool = []
     for line in lines:
         event = Parse(line, event_pb2.Event())
         event.ClearField("ingest_time")
-        yield event.SerializeToString()
+        pool.append((event.event_id.encode(), event.SerializeToString()))
+    for n in range(n_events):
+        name, message = pool[n % len(pool)]
+        yield message.replace(name, b"e%09d" % (first_number + n), 1)
 
 
 def _append(appender: EmbeddedAppender, messages: Sequence[bytes], first: int) -> None:
@@ -72,7 +81,7 @@ def _append(appender: EmbeddedAppender, messages: Sequence[bytes], first: int) -
 def append_paced(log: Path, rate_per_s: float, seconds: float, n_customers: int) -> None:
     """Append at an even pace once a line comes on stdin; the child process."""
     n_events = math.ceil(rate_per_s * (seconds + _WARM_UP_S))
-    messages = list(make_messages(n_events, n_customers, 1 << 30))
+    messages = list(make_messages(n_events, n_customers, _SECOND_SERIES))
     appender = EmbeddedAppender.open(log)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
@@ -111,7 +120,7 @@ def measure_visible(
     delays = Delays()
     begun: list[int] = []
     with open_store(folder / "store", "write") as store:
-        options = StreamOptions(folder / "store", batch_size=_BATCH, is_following=True)
+        options = StreamOptions(folder / "store", is_following=True)
         run = StreamRun(str(log), store, options)
         run.tally.visibility = delays
 
