@@ -227,10 +227,11 @@ class ScoringServer:
         try:
             await self._health.enter_graceful_shutdown()
             await self._grpc.stop(self._settings.drain_s)
+        finally:
+            # Before the store is closed, so that no reload opens it again.
             self._reloading.cancel()
             with suppress(asyncio.CancelledError):
                 await self._reloading
-        finally:
             await self.close()  # Moves the last decisions, whatever failed before.
 
     async def close(self) -> None:

@@ -16,9 +16,11 @@ from google.protobuf import json_format
 from benchmarks.serving.world import RETURNER, SHOP, World, build_world
 from hemostat.v1 import scoring_pb2 as pb
 from scoring.clock import read_wall_us
+from scoring.logging_setup import configure_logging
 from scoring.rules import Rules, load_rules
 from scoring.server import ScoringServer
 from scoring.settings import load_settings
+from tests.scoring.scorer_bench import Bench
 
 CASES: dict[str, dict[str, Any]] = {
     "order": {"lines": [{"line_id": "1", "quantity": 1, "unit_price_minor": 4000}]},
@@ -34,6 +36,12 @@ def make_request(case: str = "return_request", **more: Any) -> pb.ScoreRequest:
     for name, value in more.items():
         (envelope if name in pb.ScoreRequest.DESCRIPTOR.fields_by_name else payload)[name] = value
     return json_format.ParseDict({**envelope, case: payload}, pb.ScoreRequest())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def log_as_served() -> None:
+    """Write log lines as the server does; the library's own format draws every variable."""
+    configure_logging()
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +60,16 @@ def rules() -> Rules:
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A world that tests only read."""
     return build_world(tmp_path_factory.mktemp("world"), read_wall_us())
+
+
+@pytest.fixture
+def bench(world: World, rules: Rules, tmp_path: Path) -> Iterator[Bench]:
+    """A scorer without a server."""
+    bench = Bench(world, rules, tmp_path / "serving")
+    opened = bench.store
+    yield bench
+    opened.close()
+    asyncio.run(bench.serving.close())
 
 
 @pytest.fixture
@@ -95,8 +113,10 @@ def running(**settings: Any) -> Iterator[RunningServer]:
     thread.start()
     try:
         server = started.result(60)
-        yield server
-        server.loop.call_soon_threadsafe(stopping.set)
+        try:
+            yield server
+        finally:  # Also of a test that failed: a server left running complains for ever.
+            server.loop.call_soon_threadsafe(stopping.set)
     finally:
         thread.join(60)
 
