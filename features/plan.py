@@ -77,7 +77,7 @@ def _find_place(feature: FeatureDefinition) -> int:
     return start + _SLICE_FACTS[number] + _RATIOS[number].index(feature)
 
 
-def compile_ratios() -> npt.NDArray[np.int64]:
+def compile_ratios() -> npt.NDArray[np.uint32]:
     """Return the places of numerator, divisor and result per ratio, slice by slice.
 
     Shape `(n_ratios, 3)`.
@@ -87,31 +87,28 @@ def compile_ratios() -> npt.NDArray[np.int64]:
         for s in range(N_SLICES)
         for f in _RATIOS[s]
     ]
-    return np.array(rows, np.int64).reshape(-1, 3)
+    return np.array(rows, np.uint32).reshape(-1, 3)
 
 
-def compile_sources() -> npt.NDArray[np.int64]:
+def compile_sources() -> npt.NDArray[np.uint32]:
     """Return the place of each column's value by call, shape `(n_calls + 1, N_FEATURES)`."""
-    sources = np.full((int(max(Call)) + 1, N_FEATURES), MISSING_PLACE, np.int64)
+    sources = np.full((int(max(Call)) + 1, N_FEATURES), MISSING_PLACE, np.uint32)
     for column, feature in enumerate(FEATURES):
         for call in feature.calls:
             sources[int(call), column] = _find_place(feature)
     return sources
 
 
-def _number_columns() -> list[list[int]]:
-    """Return each slice's columns, in ascending order."""
-    columns: list[list[int]] = [[] for _ in range(N_SLICES)]
-    for column, feature in enumerate(FEATURES):
-        columns[find_slice(feature)].append(column)
-    return columns
+def _find_column_starts() -> npt.NDArray[np.int64]:
+    """Return where each slice's columns begin, and at last `N_FEATURES`."""
+    slices = [find_slice(feature) for feature in FEATURES]
+    assert slices == sorted(slices), "the table must list features entity by entity"
+    return np.searchsorted(slices, np.arange(N_SLICES + 1)).astype(np.int64)
 
 
 PLAN_RATIOS = compile_ratios()
 RATIO_STARTS = np.array(list(accumulate(map(len, _RATIOS), initial=0)), np.int64)
 """Where each slice's rows of `PLAN_RATIOS` begin, and at last their number."""
 PLAN_SOURCES = compile_sources()
-PLAN_COLUMNS = np.array([c for columns in _number_columns() for c in columns], np.int64)
-"""All columns, slice by slice; shape `(N_FEATURES,)`."""
-COLUMN_STARTS = np.array(list(accumulate(map(len, _number_columns()), initial=0)), np.int64)
-"""Where each slice's part of `PLAN_COLUMNS` begins, and at last `N_FEATURES`."""
+COLUMN_STARTS = _find_column_starts()
+"""Where each slice's columns begin, and at last `N_FEATURES`; shape `(N_SLICES + 1,)`."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from features.compiled import (
     array_of,
     compiled,
-    inlined,
+    compiled_without_allocation,
     int8_2d,
     int64,
     int64_1d,
@@ -41,7 +41,9 @@ from features.records.layouts import (
     N_HISTORY_WORDS,
     N_IDENTITY_WORDS,
     N_TALLY_WORDS,
+    SCRATCH_TYPES,
     TALLY,
+    new_words,
     pick_words,
 )
 from features.records.packing import (
@@ -57,53 +59,47 @@ from features.records.tally import TALLY_DTYPE
 _ROOM = MAX_SIZE + SLACK
 
 
-@inlined
-def _grow(buffer: npt.NDArray[np.uint8], n_used: int) -> npt.NDArray[np.uint8]:
-    """Return a buffer with the same beginning and room for one more record at least."""
-    larger = np.empty(2 * buffer.shape[0] + _ROOM, np.uint8)
-    larger[:n_used] = buffer[:n_used]
-    return larger
+_STORED = (uint8_1d_readonly, int64_1d, uint8_1d_readonly)
+_TOLD = (array_of(FOLD_ROW_DTYPE), int64_1d, int8_2d)
 
 
-@compiled(
-    tuple_of(uint8_1d, int64)(
-        uint8_1d_readonly,
-        int64_1d,
-        uint8_1d_readonly,
-        array_of(FOLD_ROW_DTYPE),
-        int64_1d,
-        int8_2d,
-        uint8_1d,
-        int64_1d,
-    )
-)
-def _refold(
+@compiled_without_allocation(int64(*_STORED, *_TOLD, *SCRATCH_TYPES, int64_1d, uint8_1d, int64_1d))
+def _refold_with(
     data: npt.NDArray[np.uint8],
     ends: npt.NDArray[np.int64],
     entities: npt.NDArray[np.uint8],
     rows: npt.NDArray[Any],
     owners: npt.NDArray[np.int64],
     embeddings: npt.NDArray[np.int8],
+    history_words: npt.NDArray[np.uint64],
+    activity_words: npt.NDArray[np.uint64],
+    tally_words: npt.NDArray[np.uint64],
+    identity_words: npt.NDArray[np.uint64],
+    histories: npt.NDArray[Any],
+    activities: npt.NDArray[Any],
+    tallies: npt.NDArray[Any],
+    identities: npt.NDArray[Any],
+    position: npt.NDArray[np.int64],
     out: npt.NDArray[np.uint8],
     out_ends: npt.NDArray[np.int64],
-) -> tuple[npt.NDArray[np.uint8], int]:
-    """Return the new stored forms and the number of the first damaged record, or -1."""
-    # One scratch record per layout, always zero but while it is worked on.
-    history_words = np.zeros(N_HISTORY_WORDS, np.uint64)
-    activity_words = np.zeros(N_ACTIVITY_WORDS, np.uint64)
-    tally_words = np.zeros(N_TALLY_WORDS, np.uint64)
-    identity_words = np.zeros(N_IDENTITY_WORDS, np.uint64)
-    history = history_words.view(HISTORY_DTYPE)[0]
-    activity = activity_words.view(ACTIVITY_DTYPE)[0]
-    tally = tally_words.view(TALLY_DTYPE)[0]
-    identity = identity_words.view(IDENTITY_DTYPE)[0]
+) -> int:
+    """Go on from `position` until all is done or `out` is full.
+
+    Returns:
+        The number of the first damaged record, or -1.
+    """
+    history, activity, tally, identity = histories[0], activities[0], tallies[0], identities[0]
     n_rows = rows.shape[0]
-    start = row = n = 0
-    for number in range(ends.shape[0]):
+    first_number, row, n = position[0], position[1], position[2]
+    start = int(ends[first_number - 1]) if first_number > 0 else 0
+    for number in range(first_number, ends.shape[0]):
+        if out.shape[0] - n < _ROOM:
+            position[0], position[1], position[2] = number, row, n
+            return -1
         end, layout = ends[number], LAYOUT_OF[entities[number]]
         words = pick_words(layout, history_words, activity_words, tally_words, identity_words)
         if end > start and not unpack_words(data, start, end, layout, words):
-            return out, number
+            return int(number)
         first = row
         while row < n_rows and owners[row] == number:
             if layout == HISTORY:
@@ -116,14 +112,56 @@ def _refold(
                 fold_identity(identity, rows[row])
             row += 1
         if end > start or row > first:
-            if out.shape[0] - n < _ROOM:
-                out = _grow(out, n)
             new_start = n
             n = pack_words(words, layout, out, n)
             clear_words(words, out, new_start)
         out_ends[number] = n
         start = end
-    return out, -1
+    position[0], position[1], position[2] = ends.shape[0], row, n
+    return -1
+
+
+@compiled(tuple_of(uint8_1d, int64)(*_STORED, *_TOLD, uint8_1d, int64_1d))
+def _refold(
+    data: npt.NDArray[np.uint8],
+    ends: npt.NDArray[np.int64],
+    entities: npt.NDArray[np.uint8],
+    rows: npt.NDArray[Any],
+    owners: npt.NDArray[np.int64],
+    embeddings: npt.NDArray[np.int8],
+    out: npt.NDArray[np.uint8],
+    out_ends: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.uint8], int]:
+    """Return the new stored forms and the number of the first damaged record, or -1."""
+    # One scratch record per layout, always zero but while it is worked on.
+    history, activity = new_words(N_HISTORY_WORDS), new_words(N_ACTIVITY_WORDS)
+    tally, identity = new_words(N_TALLY_WORDS), new_words(N_IDENTITY_WORDS)
+    position = np.zeros(3, np.int64)  # Number of the record, of the row, and of the byte to write.
+    while True:
+        damaged = _refold_with(
+            data,
+            ends,
+            entities,
+            rows,
+            owners,
+            embeddings,
+            history,
+            activity,
+            tally,
+            identity,
+            history.view(HISTORY_DTYPE),
+            activity.view(ACTIVITY_DTYPE),
+            tally.view(TALLY_DTYPE),
+            identity.view(IDENTITY_DTYPE),
+            position,
+            out,
+            out_ends,
+        )
+        if damaged >= 0 or position[0] == ends.shape[0]:
+            return out, damaged
+        larger = np.empty(2 * out.shape[0] + _ROOM, np.uint8)
+        larger[: position[2]] = out[: position[2]]
+        out = larger
 
 
 def refold(

@@ -19,12 +19,15 @@ from features.compiled import (
     array_of,
     bool_2d,
     compiled,
+    compiled_without_allocation,
     float32_2d,
-    inlined,
+    float64_1d,
     int8_1d,
     int64,
     int64_1d,
+    int64_2d,
     uint8_1d_readonly,
+    welded,
 )
 from features.definitions import N_FEATURES
 from features.embedding import DIM
@@ -37,10 +40,8 @@ from features.facts.request import fill_request_facts
 from features.facts.tally import fill_tally_facts
 from features.plan import (
     COLUMN_STARTS,
-    MISSING_PLACE,
     N_FACTS,
     N_SLICES,
-    PLAN_COLUMNS,
     PLAN_RATIOS,
     PLAN_SOURCES,
     RATIO_STARTS,
@@ -59,7 +60,9 @@ from features.records.layouts import (
     N_HISTORY_WORDS,
     N_IDENTITY_WORDS,
     N_TALLY_WORDS,
+    SCRATCH_TYPES,
     TALLY,
+    new_words,
     pick_words,
 )
 from features.records.packing import PackedRecords, clear_words, explain_damage, unpack_words
@@ -84,13 +87,13 @@ _CUSTOMER_PLACE = int(SLICE_PLACES[_CUSTOMER])
 _REQUEST_PLACE = int(SLICE_PLACES[REQUEST_SLICE])
 
 
-@inlined
+@welded
 def clear_slice(number: int, facts: npt.NDArray[np.float64]) -> None:
     """Make all facts of a slice missing."""
     facts[SLICE_PLACES[number] : SLICE_PLACES[number + 1]] = np.nan
 
 
-@inlined
+@welded
 def fill_customer_slice(
     record: Any,
     request: Any,
@@ -106,14 +109,14 @@ def fill_customer_slice(
         facts[_STATE_PLACE] = STATE_NEW
 
 
-@inlined
+@welded
 def clear_customer_slice(is_available: bool, facts: npt.NDArray[np.float64]) -> None:
     """Write the facts of a guest, or of anybody while the store is down."""
     clear_slice(_CUSTOMER, facts)
     facts[_STATE_PLACE] = STATE_GUEST if is_available else np.nan
 
 
-@inlined
+@welded
 def pick_columns(
     number: int, call: int | np.int64, facts: npt.NDArray[np.float64], out: npt.NDArray[np.float32]
 ) -> None:
@@ -129,42 +132,37 @@ def pick_columns(
         whole = facts[PLAN_RATIOS[r, 1]]
         ratio = facts[PLAN_RATIOS[r, 0]] / whole if whole > 0.0 else np.nan
         facts[PLAN_RATIOS[r, 2]] = ratio
-    for c in range(COLUMN_STARTS[number], COLUMN_STARTS[number + 1]):
-        column = PLAN_COLUMNS[c]
+    for column in range(COLUMN_STARTS[number], COLUMN_STARTS[number + 1]):
         out[column] = facts[PLAN_SOURCES[call, column]]
 
 
-@compiled(
-    int64(
-        uint8_1d_readonly,
-        int64_1d,
-        bool_2d,
-        int8_1d,
-        array_of(REQUEST_ROW_DTYPE),
-        float32_2d,
-    )
+_STORED = (uint8_1d_readonly, int64_1d, bool_2d, int8_1d, array_of(REQUEST_ROW_DTYPE))
+
+
+@compiled_without_allocation(
+    int64(*_STORED, *SCRATCH_TYPES, int64_2d, float64_1d, float64_1d, float32_2d)
 )
-def _fill_rows(
+def _fill_rows_with(
     data: npt.NDArray[np.uint8],
     ends: npt.NDArray[np.int64],
     is_named: npt.NDArray[np.bool_],
     states: npt.NDArray[np.int8],
     requests: npt.NDArray[Any],
+    history_words: npt.NDArray[np.uint64],
+    activity_words: npt.NDArray[np.uint64],
+    tally_words: npt.NDArray[np.uint64],
+    identity_words: npt.NDArray[np.uint64],
+    histories: npt.NDArray[Any],
+    activities: npt.NDArray[Any],
+    tallies: npt.NDArray[Any],
+    identities: npt.NDArray[Any],
+    sums: npt.NDArray[np.int64],
+    unit_sum: npt.NDArray[np.float64],
+    facts: npt.NDArray[np.float64],
     out: npt.NDArray[np.float32],
 ) -> int:
     """Return the number of the first damaged record, or -1."""
-    # One scratch record per layout, always zero but while it is looked at.
-    history_words = np.zeros(N_HISTORY_WORDS, np.uint64)
-    activity_words = np.zeros(N_ACTIVITY_WORDS, np.uint64)
-    tally_words = np.zeros(N_TALLY_WORDS, np.uint64)
-    identity_words = np.zeros(N_IDENTITY_WORDS, np.uint64)
-    history = history_words.view(HISTORY_DTYPE)[0]
-    activity = activity_words.view(ACTIVITY_DTYPE)[0]
-    tally = tally_words.view(TALLY_DTYPE)[0]
-    identity = identity_words.view(IDENTITY_DTYPE)[0]
-    sums, unit_sum = np.zeros(SUMS_SHAPE, np.int64), np.zeros(DIM, np.float64)
-    facts = np.full(N_FACTS, np.nan)
-    facts[MISSING_PLACE] = np.nan
+    history, activity, tally, identity = histories[0], activities[0], tallies[0], identities[0]
     start = 0
     for i in range(requests.shape[0]):
         request = requests[i]
@@ -196,6 +194,41 @@ def _fill_rows(
         for number in range(N_SLICES):
             pick_columns(number, np.int64(request["call"]), facts, out[i])
     return -1
+
+
+@compiled(int64(*_STORED, float32_2d))
+def _fill_rows(
+    data: npt.NDArray[np.uint8],
+    ends: npt.NDArray[np.int64],
+    is_named: npt.NDArray[np.bool_],
+    states: npt.NDArray[np.int8],
+    requests: npt.NDArray[Any],
+    out: npt.NDArray[np.float32],
+) -> int:
+    """Return the number of the first damaged record, or -1."""
+    history, activity = new_words(N_HISTORY_WORDS), new_words(N_ACTIVITY_WORDS)
+    tally, identity = new_words(N_TALLY_WORDS), new_words(N_IDENTITY_WORDS)
+    return int(
+        _fill_rows_with(
+            data,
+            ends,
+            is_named,
+            states,
+            requests,
+            history,
+            activity,
+            tally,
+            identity,
+            history.view(HISTORY_DTYPE),
+            activity.view(ACTIVITY_DTYPE),
+            tally.view(TALLY_DTYPE),
+            identity.view(IDENTITY_DTYPE),
+            np.zeros(SUMS_SHAPE, np.int64),
+            np.zeros(DIM, np.float64),
+            np.full(N_FACTS, np.nan),
+            out,
+        )
+    )
 
 
 def compute_vectors(

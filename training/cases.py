@@ -164,6 +164,7 @@ def _compute_vectors(cells: EventCells, parts: list[_Requests]) -> list[npt.NDAr
         np.concatenate([part.rows for part in parts]),
         np.concatenate([part.entity_keys for part in parts]),
         np.concatenate([part.is_named for part in parts]),
+        event_index=folded.event_index,
     )
     return np.split(vectors, np.cumsum([len(part.rows) for part in parts])[:-1])
 

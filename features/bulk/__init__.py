@@ -91,6 +91,7 @@ def compute_vectors_at(
     request_keys: npt.NDArray[np.uint8],
     is_named: npt.NDArray[np.bool_],
     n_threads: int | None = None,
+    event_index: npt.NDArray[np.int64] | None = None,
 ) -> npt.NDArray[np.float32]:
     """Return each request's vector as of its own time.
 
@@ -104,11 +105,13 @@ def compute_vectors_at(
         request_keys: Shape `(q, N_ENTITIES, 16)`; ignored where not named.
         is_named: Shape `(q, N_ENTITIES)`: which entities a request names.
         n_threads: Threads that share the work; default: one per processor.
+        event_index: Shape `(n,)`: which event of the log each row is of, as
+            `features.log.fan_out` says; see `find_repeats` for what goes without it.
 
     Returns:
         Shape `(q, N_FEATURES)`, float32, in the order of `requests`.
     """
-    rows, row_keys = _sort_by_ingest(rows, row_keys)
+    rows, row_keys, event_index = _sort_by_ingest(rows, row_keys, event_index)
     requests, is_named = _own(requests), _own(is_named)
     history = _History(
         rows=rows,
@@ -121,7 +124,12 @@ def compute_vectors_at(
         out=np.empty((len(requests), N_FEATURES), np.float32),
     )
     parts = make_parts(
-        rows, find_repeats(rows), row_keys, history.by_time, history.request_keys, is_named
+        rows,
+        find_repeats(rows, event_index),
+        row_keys,
+        history.by_time,
+        history.request_keys,
+        is_named,
     )
 
     def write_chunk(first: int) -> None:
@@ -137,21 +145,26 @@ def compute_vectors_at(
 
 def _shorten(requests: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return what most walks want of the requests, shape `(q,)` of `ASK_DTYPE`."""
-    asks = np.zeros(len(requests), ASK_DTYPE)
+    # Each in a line of the cache of its own.
+    raw = np.zeros((len(requests) + 1) * ASK_DTYPE.itemsize, np.uint8)
+    first = -raw.ctypes.data % ASK_DTYPE.itemsize
+    asks = raw[first : first + len(requests) * ASK_DTYPE.itemsize].view(ASK_DTYPE)
     for name in ASK_FIELDS:
         asks[name] = requests[name]
     return asks
 
 
 def _sort_by_ingest(
-    rows: npt.NDArray[Any], row_keys: npt.NDArray[np.uint8]
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
+    rows: npt.NDArray[Any],
+    row_keys: npt.NDArray[np.uint8],
+    event_index: npt.NDArray[np.int64] | None,
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], npt.NDArray[np.int64] | None]:
     """Return the rows by ingest time, ties in the order given; as they are if they stand so."""
     ingest_us = rows["ingest_time_us"]
     if (ingest_us[1:] >= ingest_us[:-1]).all():
-        return _own(rows), _own(row_keys)
+        return _own(rows), _own(row_keys), event_index
     order = np.argsort(ingest_us, kind="stable")
-    return rows[order], row_keys[order]
+    return rows[order], row_keys[order], None if event_index is None else event_index[order]
 
 
 def _await(results: Iterable[None]) -> None:

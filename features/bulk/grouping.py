@@ -20,13 +20,13 @@ from features.compiled import (
     array_of,
     bool_2d,
     compiled,
-    inlined,
     int64,
     int64_1d,
     uint8_1d,
     uint8_2d,
     uint64_2d,
     void,
+    welded,
 )
 from features.entities import N_ENTITIES
 from features.fold_rows import FOLD_ROW_DTYPE
@@ -124,7 +124,7 @@ def make_parts(
     return sorted(parts, key=lambda part: -len(part.rows) - len(part.asks))
 
 
-@inlined
+@welded
 def _find_slot(
     table: npt.NDArray[np.int64], halves: npt.NDArray[np.uint64], h1: np.uint64, h2: np.uint64
 ) -> np.uint64:

@@ -20,20 +20,26 @@ N_KEY_PARTS = 256
 """Keys are looked up in parts of a small table each: that stays in the cache."""
 
 
-@compiled(int64(array_of(FOLD_ROW_DTYPE), uint64_1d, int64_1d))
+@compiled(int64(array_of(FOLD_ROW_DTYPE), int64_1d, uint64_1d, int64_1d))
 def _find_tellings(
-    rows: npt.NDArray[Any], keys: npt.NDArray[np.uint64], starts: npt.NDArray[np.int64]
+    rows: npt.NDArray[Any],
+    event_index: npt.NDArray[np.int64],
+    keys: npt.NDArray[np.uint64],
+    starts: npt.NDArray[np.int64],
 ) -> int:
     """Write each telling's event key and first row; return how many tellings there are.
 
-    Two tellings of one event may stand side by side: the second begins where the
-    first one's first row comes again, or another time stands beside the key.
+    Two tellings of one event may stand side by side. Without an index of events, the
+    second begins where the first one's first row comes again, or another time stands
+    beside the key.
     """
     n = 0
     for r in range(rows.shape[0]):
         row = rows[r]
         is_new = True
-        if n > 0 and keys[n - 1] == row["event_key"]:
+        if event_index.shape[0] > 0:
+            is_new = r == 0 or event_index[r] != event_index[r - 1]
+        elif n > 0 and keys[n - 1] == row["event_key"]:
             first = rows[starts[n - 1]]
             is_new = (
                 first["event_time_us"] != row["event_time_us"]
@@ -88,14 +94,20 @@ def _mark_repeats(
             table[slot] = key
 
 
-def find_repeats(rows: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+def find_repeats(
+    rows: npt.NDArray[Any], event_index: npt.NDArray[np.int64] | None = None
+) -> npt.NDArray[np.uint8]:
     """Return 1 for each row of an event that was told before, shape `(n,)`.
 
     Args:
         rows: Shape `(n,)` of `FOLD_ROW_DTYPE` in log order.
+        event_index: Shape `(n,)`: which event of the log each row is of. Without it,
+            two tellings side by side with equal times but no row in common are taken
+            for one.
     """
+    index = np.zeros(0, np.int64) if event_index is None else event_index
     keys, starts = np.empty(len(rows), np.uint64), np.empty(len(rows) + 1, np.int64)
-    n_tellings = _find_tellings(rows, keys, starts)
+    n_tellings = _find_tellings(rows, index, keys, starts)
     keys = keys[:n_tellings]
     parts = (keys >> np.uint64(56)).astype(np.uint16)
     part_starts, places = sort_by_code(parts, N_KEY_PARTS)

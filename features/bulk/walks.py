@@ -16,15 +16,15 @@ from features.bulk.prefetching import prefetch
 from features.compiled import (
     array_of,
     bool_2d,
-    compiled,
+    compiled_without_allocation,
     float32_2d,
     float64_1d,
-    inlined,
     int8_2d,
     int64,
     int64_1d,
     int64_2d,
     void,
+    welded,
 )
 from features.definition import HOUR_US
 from features.entities import N_ENTITIES, Entity
@@ -37,7 +37,7 @@ from features.folds.activity import fold_activity
 from features.folds.history import fold_history
 from features.folds.identity import fold_identity
 from features.folds.tally import fold_tally
-from features.plan import COLUMN_STARTS, PLAN_COLUMNS, REQUEST_SLICE, SLICE_PLACES
+from features.plan import COLUMN_STARTS, REQUEST_SLICE, SLICE_PLACES
 from features.records.activity import ACTIVITY_DTYPE
 from features.records.history import HISTORY_DTYPE
 from features.records.identity import IDENTITY_DTYPE
@@ -58,52 +58,57 @@ _REQUEST_PLACE = int(SLICE_PLACES[REQUEST_SLICE])
 
 ASK_FIELDS = ("time_us", "style_link", "member", "product_price_minor", "call")
 ASK_DTYPE = np.dtype(
-    [*((name, REQUEST_ROW_DTYPE[name]) for name in ASK_FIELDS), ("padding", "u1", (7,))]
+    [*((name, REQUEST_ROW_DTYPE[name]) for name in ASK_FIELDS), ("padding", "u1", (31,))]
 )
-"""What other entities than the customer want of a request: less to fetch from memory."""
+"""What other entities than the customer want of a request: one line of the cache."""
 
 _ROWS, _REQUESTS, _ASKS = map(array_of, (FOLD_ROW_DTYPE, REQUEST_ROW_DTYPE, ASK_DTYPE))
 _GROUPS = (int64_1d, int64_1d, int64_1d, int64_1d)  # row_starts, row_order, ask_starts, ask_order
 _SCRATCH = (int64_2d, float64_1d, float32_2d)  # sums, facts, out
 
 _LINE = 64  # Bytes that are fetched at once.
+_ROW_SIZE = FOLD_ROW_DTYPE.itemsize
+_REQUEST_SIZE = REQUEST_ROW_DTYPE.itemsize
 _N_AHEAD = 6  # So many rows and requests ahead memory is asked for.
 
 
 def _find_span(number: int) -> tuple[int, int]:
     """Return the first byte of a slice's columns in a row of the output, and the last."""
-    columns = PLAN_COLUMNS[COLUMN_STARTS[number] : COLUMN_STARTS[number + 1]]
-    return 4 * int(columns.min()), 4 * int(columns.max()) + 3
+    return 4 * int(COLUMN_STARTS[number]), 4 * int(COLUMN_STARTS[number + 1]) - 1
 
 
 _SPANS = np.array([_find_span(number) for number in range(N_ENTITIES)], np.int64)
 
 
-@inlined
+@welded
 def _fetch_row(rows: npt.NDArray[Any], order: npt.NDArray[np.int64], r: int, n: int) -> None:
     """Ask for a row to come."""
     if r + _N_AHEAD < n:
-        prefetch(rows, order[r + _N_AHEAD], 0)
-        prefetch(rows, order[r + _N_AHEAD], _LINE)
+        for byte in range(0, _ROW_SIZE + _LINE, _LINE):
+            prefetch(rows, order[r + _N_AHEAD], min(byte, _ROW_SIZE - 1))
 
 
-@inlined
+@welded
 def _fetch_ask(
     requests: npt.NDArray[Any],
     order: npt.NDArray[np.int64],
     a: int,
     entity: int,
+    size: int,
     out: npt.NDArray[np.float32],
 ) -> None:
-    """Ask for a request to come, and for the part of the output that it will fill."""
+    """Ask for a request of `size` bytes, and for the part of the output that it will fill."""
     if a + _N_AHEAD < order.shape[0]:
         q = order[a + _N_AHEAD]
-        prefetch(requests, q, 0)
+        for byte in range(0, size, _LINE):
+            prefetch(requests, q, byte)
         for byte in range(_SPANS[entity, 0], _SPANS[entity, 1] + _LINE, _LINE):
             prefetch(out, q, min(byte, _SPANS[entity, 1]))
 
 
-@compiled(void(array_of(HISTORY_DTYPE), int8_2d, float64_1d, _ROWS, *_GROUPS, _REQUESTS, *_SCRATCH))
+@compiled_without_allocation(
+    void(array_of(HISTORY_DTYPE), int8_2d, float64_1d, _ROWS, *_GROUPS, _REQUESTS, *_SCRATCH)
+)
 def walk_histories(
     scratch: npt.NDArray[Any],
     embeddings: npt.NDArray[np.int8],
@@ -124,7 +129,7 @@ def walk_histories(
         r, end = row_starts[group], row_starts[group + 1]
         scratch[0] = scratch[1]
         for a in range(ask_starts[group], ask_starts[group + 1]):
-            _fetch_ask(requests, ask_order, a, _CUSTOMER, out)
+            _fetch_ask(requests, ask_order, a, _CUSTOMER, _REQUEST_SIZE, out)
             q = ask_order[a]
             request = requests[q]
             while r < end and rows[row_order[r]]["ingest_time_us"] <= request["time_us"]:
@@ -135,7 +140,7 @@ def walk_histories(
             pick_columns(_CUSTOMER, int(request["call"]), facts, out[q])
 
 
-@compiled(void(array_of(ACTIVITY_DTYPE), _ROWS, *_GROUPS, _ASKS, *_SCRATCH))
+@compiled_without_allocation(void(array_of(ACTIVITY_DTYPE), _ROWS, *_GROUPS, _ASKS, *_SCRATCH))
 def walk_activities(
     scratch: npt.NDArray[Any],
     rows: npt.NDArray[Any],
@@ -154,7 +159,7 @@ def walk_activities(
         r, end = row_starts[group], row_starts[group + 1]
         scratch[0] = scratch[1]
         for a in range(ask_starts[group], ask_starts[group + 1]):
-            _fetch_ask(requests, ask_order, a, _ACTIVITY, out)
+            _fetch_ask(requests, ask_order, a, _ACTIVITY, _LINE, out)
             q = ask_order[a]
             request = requests[q]
             while r < end and rows[row_order[r]]["ingest_time_us"] <= request["time_us"]:
@@ -165,7 +170,7 @@ def walk_activities(
             pick_columns(_ACTIVITY, int(request["call"]), facts, out[q])
 
 
-@compiled(void(array_of(TALLY_DTYPE), int64, _ROWS, *_GROUPS, _ASKS, *_SCRATCH))
+@compiled_without_allocation(void(array_of(TALLY_DTYPE), int64, _ROWS, *_GROUPS, _ASKS, *_SCRATCH))
 def walk_tallies(
     scratch: npt.NDArray[Any],
     entity: int,
@@ -191,7 +196,7 @@ def walk_tallies(
         scratch[0] = scratch[1]
         facts_hour_us = np.int64(-1)
         for a in range(ask_starts[group], ask_starts[group + 1]):
-            _fetch_ask(requests, ask_order, a, entity, out)
+            _fetch_ask(requests, ask_order, a, entity, _LINE, out)
             q = ask_order[a]
             request = requests[q]
             hour_us = request["time_us"] // HOUR_US * HOUR_US
@@ -211,7 +216,9 @@ def walk_tallies(
             pick_columns(entity, int(request["call"]), facts, out[q])
 
 
-@compiled(void(array_of(IDENTITY_DTYPE), int64, _ROWS, *_GROUPS, _ASKS, *_SCRATCH))
+@compiled_without_allocation(
+    void(array_of(IDENTITY_DTYPE), int64, _ROWS, *_GROUPS, _ASKS, *_SCRATCH)
+)
 def walk_identities(
     scratch: npt.NDArray[Any],
     entity: int,
@@ -232,7 +239,7 @@ def walk_identities(
         r, end = row_starts[group], row_starts[group + 1]
         scratch[0] = scratch[1]
         for a in range(ask_starts[group], ask_starts[group + 1]):
-            _fetch_ask(requests, ask_order, a, entity, out)
+            _fetch_ask(requests, ask_order, a, entity, _LINE, out)
             q = ask_order[a]
             request = requests[q]
             while r < end and rows[row_order[r]]["ingest_time_us"] <= request["time_us"]:
@@ -243,7 +250,7 @@ def walk_identities(
             pick_columns(entity, int(request["call"]), facts, out[q])
 
 
-@compiled(void(_REQUESTS, bool_2d, int64, int64, float64_1d, float32_2d))
+@compiled_without_allocation(void(_REQUESTS, bool_2d, int64, int64, float64_1d, float32_2d))
 def write_known_columns(
     requests: npt.NDArray[Any],
     is_named: npt.NDArray[np.bool_],

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import inlined
+from features.compiled import welded
 from features.definition import DAY_US, LIFETIME, WINDOWS, Window
-from features.folds.tile_sums import sum_tiles
+from features.folds.tile_sums import assert_room_behind_tiles, sum_tiles
 from features.folds.tiles import find_first_bucket
 from features.records.activity import (
+    ACTIVITY_DTYPE,
     LIFETIME_COUNTERS,
     N_SENTIMENTS,
     N_SIZE_CHARTS,
@@ -40,6 +41,8 @@ class ActivityFact(IntEnum):
 
 TILED_WINDOWS = WINDOWS[:4]
 """The windows that the record's tiles reach: hourly 1h and 24h, daily 7d and 30d."""
+
+assert_room_behind_tiles(ACTIVITY_DTYPE, ("hourly", "daily"))
 
 REQUEST_SIZE_CHART_AGE_US = 7 * DAY_US
 
@@ -68,7 +71,7 @@ def find_sum_fact(counter: str, window: Window) -> int:
     return _SUMS + place + WINDOWED_COUNTERS.index(counter)
 
 
-@inlined
+@welded
 def _fill_sums(
     record: Any,
     now_us: int,
@@ -79,8 +82,8 @@ def _fill_sums(
     hour, day = record["hourly_head"], record["daily_head"]
     h0, h1 = find_first_bucket(now_us, 0), find_first_bucket(now_us, 1)
     d0, d1 = find_first_bucket(now_us, 2), find_first_bucket(now_us, 3)
-    sum_tiles(record["hourly"], hour, h0, h1, sums[0], sums[1])
-    sum_tiles(record["daily"], day, d0, d1, sums[2], sums[3])
+    sum_tiles(record["hourly"], hour, record["hourly_filled"], h0, h1, sums[0], sums[1])
+    sum_tiles(record["daily"], day, record["daily_filled"], d0, d1, sums[2], sums[3])
     for window in range(4):
         first = place + _SUMS + window * _N_WINDOWED
         for counter in range(_N_WINDOWED):
@@ -89,7 +92,7 @@ def _fill_sums(
         facts[place + _LIFETIME_SUMS + counter] = float(record["lifetime"][counter])
 
 
-@inlined
+@welded
 def _compute_sentiment_mean(record: Any) -> float:
     total = n = 0
     for i in range(N_SENTIMENTS):
@@ -100,7 +103,7 @@ def _compute_sentiment_mean(record: Any) -> float:
     return float(total) / float(n) if n else np.nan
 
 
-@inlined
+@welded
 def _count_size_charts(record: Any, style: np.uint64, first_us: int) -> int:
     n = 0
     for i in range(N_SIZE_CHARTS):
@@ -111,7 +114,7 @@ def _count_size_charts(record: Any, style: np.uint64, first_us: int) -> int:
     return n
 
 
-@inlined
+@welded
 def fill_activity_facts(
     record: Any,
     request: Any,

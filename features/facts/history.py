@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import inlined
+from features.compiled import welded
 from features.definition import ALL_WINDOWS, DAY_US, WINDOWS
 from features.facts.history_layout import LIFETIME_ROW, LIFETIME_SUMS, SUMS, HistoryFact
 from features.facts.own_case import fill_sums, find_own_case, subtract_own_case
@@ -52,12 +52,12 @@ _BETTER_PRICE = 10  # REASON_CODE_BETTER_PRICE
 _SHIPPED = 4  # ORDER_STAGE_SHIPPED; DELIVERED comes after.
 
 
-@inlined
+@welded
 def _days_since(now_us: int, time_us: int) -> float:
     return float(max(0, now_us - time_us)) / DAY_US
 
 
-@inlined
+@welded
 def _days_since_newest(
     now_us: int, times: npt.NDArray[np.int64], keys: npt.NDArray[np.uint64], own: int
 ) -> float:
@@ -66,7 +66,7 @@ def _days_since_newest(
     return _days_since(now_us, times[place]) if keys[place] != np.uint64(0) else np.nan
 
 
-@inlined
+@welded
 def _fill_sums(
     sums: npt.NDArray[np.int64], request: Any, facts: npt.NDArray[np.float64], place: int
 ) -> None:
@@ -90,7 +90,7 @@ def _fill_sums(
         facts[place + _VALUE_TO_ORDER_MEAN] = float(request["value_minor"]) * n_orders / ordered
 
 
-@inlined
+@welded
 def _fill_times(
     record: Any,
     own: tuple[int, int, int],
@@ -117,7 +117,7 @@ def _fill_times(
     )
 
 
-@inlined
+@welded
 def _fill_cancels(record: Any, request: Any, facts: npt.NDArray[np.float64], place: int) -> None:
     """Find how the customer's newest cancellations came about."""
     asked, reasons = np.int64(request["reason_code"]), record["cancel_reason"]
@@ -141,7 +141,7 @@ def _fill_cancels(record: Any, request: Any, facts: npt.NDArray[np.float64], pla
     facts[place + _CANCEL_REASON_TOP_SHARE] = top / n_coded if n_coded else np.nan
 
 
-@inlined
+@welded
 def _count_channels(counts: npt.NDArray[np.int64], own_channel: int) -> int:
     """Return how many channels remain when one event on `own_channel` (-1: none) is taken out."""
     n = 0
@@ -151,7 +151,7 @@ def _count_channels(counts: npt.NDArray[np.int64], own_channel: int) -> int:
     return n
 
 
-@inlined
+@welded
 def _fill_channels(
     record: Any,
     own: tuple[int, int, int],
@@ -174,7 +174,7 @@ def _fill_channels(
         facts[place + _IS_CHANNEL_KNOWN] = 1.0 if n_asked > 0 else 0.0
 
 
-@inlined
+@welded
 def fill_history_facts(
     record: Any,
     request: Any,

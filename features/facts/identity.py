@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import inlined
+from features.compiled import welded
 from features.definition import WINDOWS
 from features.folds.tiles import find_first_bucket
 from features.records.identity import N_MEMBERS
@@ -43,7 +43,7 @@ _OTHER_ABUSE_COUNT = int(IdentityFact.OTHER_ABUSE_COUNT)
 _IS_SATURATED = int(IdentityFact.IS_SATURATED)
 
 
-@inlined
+@welded
 def fill_identity_facts(
     record: Any, member: np.uint64, request: Any, facts: npt.NDArray[np.float64], place: int
 ) -> None:

@@ -13,18 +13,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import inlined
+from features.compiled import welded
 from features.definition import DAY_US, HOUR_US, WEEK_US, WINDOWS
 from features.facts.history_layout import LIFETIME_ROW
 from features.fold_rows import FoldFlag
 from features.folds.rings import find_key
-from features.folds.tiles import find_first_bucket, sum_tiles
-from features.records.history import N_LIFETIME_COUNTERS, HistoryCounter
+from features.folds.tile_sums import assert_room_behind_tiles, sum_tiles
+from features.folds.tiles import find_first_bucket
+from features.records.history import HISTORY_DTYPE, N_LIFETIME_COUNTERS, HistoryCounter
 
 _N_WINDOWS = len(WINDOWS)
 _HOPS_US = np.array([window.hop_us for window in WINDOWS])
 # `fill_sums` walks each ring of tiles once for its narrow and its wide window.
 assert _HOPS_US.tolist() == [HOUR_US, HOUR_US, DAY_US, DAY_US, WEEK_US, WEEK_US]
+assert_room_behind_tiles(HISTORY_DTYPE, ("hourly", "daily", "weekly"))
 assert sorted(WINDOWS, key=lambda window: window.length_us) == list(WINDOWS)
 
 _ORDER_COUNT = int(HistoryCounter.ORDER_COUNT)
@@ -45,21 +47,24 @@ _IS_NO_RECEIPT = int(FoldFlag.IS_NO_RECEIPT)
 _IS_GIFT_CARD = int(FoldFlag.IS_GIFT_CARD)
 
 
-@inlined
+@welded
 def fill_sums(record: Any, now_us: int, sums: npt.NDArray[np.int64]) -> None:
     """Fill `sums`, one row per window and one for life, from the tiles as of `now_us`."""
     hours, days, weeks = record["hourly_head"], record["daily_head"], record["weekly_head"]
     first = find_first_bucket(now_us, 0), find_first_bucket(now_us, 1)
-    sum_tiles(record["hourly"], hours, first[0], first[1], sums[0], sums[1])
+    filled = record["hourly_filled"]
+    sum_tiles(record["hourly"], hours, filled, first[0], first[1], sums[0], sums[1])
     first = find_first_bucket(now_us, 2), find_first_bucket(now_us, 3)
-    sum_tiles(record["daily"], days, first[0], first[1], sums[2], sums[3])
+    filled = record["daily_filled"]
+    sum_tiles(record["daily"], days, filled, first[0], first[1], sums[2], sums[3])
     first = find_first_bucket(now_us, 4), find_first_bucket(now_us, 5)
-    sum_tiles(record["weekly"], weeks, first[0], first[1], sums[4], sums[5])
+    filled = record["weekly_filled"]
+    sum_tiles(record["weekly"], weeks, filled, first[0], first[1], sums[4], sums[5])
     for counter in range(N_LIFETIME_COUNTERS):
         sums[LIFETIME_ROW, counter] = record["lifetime"][counter]
 
 
-@inlined
+@welded
 def _find_first_window(now_us: int, time_us: int) -> int:
     """Return the shortest window that holds an event; all longer ones hold it, too."""
     for w in range(_N_WINDOWS):
@@ -68,14 +73,14 @@ def _find_first_window(now_us: int, time_us: int) -> int:
     return _N_WINDOWS
 
 
-@inlined
+@welded
 def _subtract(sums: npt.NDArray[np.int64], window: int, counter: int, amount: int) -> None:
     """Take an amount out of a counter for life and from its first window on."""
     for w in range(window, _N_WINDOWS + 1):
         sums[w, counter] -= amount
 
 
-@inlined
+@welded
 def _subtract_order(record: Any, place: int, now_us: int, sums: npt.NDArray[np.int64]) -> None:
     window = _find_first_window(now_us, record["order_us"][place])
     _subtract(sums, window, _ORDER_COUNT, 1)
@@ -85,7 +90,7 @@ def _subtract_order(record: Any, place: int, now_us: int, sums: npt.NDArray[np.i
     sums[LIFETIME_ROW, _DISCOUNT_VALUE] -= record["order_discount"][place]
 
 
-@inlined
+@welded
 def _subtract_return(record: Any, place: int, now_us: int, sums: npt.NDArray[np.int64]) -> None:
     window, flags = (
         _find_first_window(now_us, record["return_us"][place]),
@@ -102,7 +107,7 @@ def _subtract_return(record: Any, place: int, now_us: int, sums: npt.NDArray[np.
         sums[LIFETIME_ROW, _HOLD_SUM_S] -= record["return_hold_s"][place]
 
 
-@inlined
+@welded
 def find_own_case(record: Any, key: np.uint64) -> tuple[int, int, int]:
     """Return the case's places in the rings of orders, returns and cancel requests, or -1."""
     return (
@@ -112,7 +117,7 @@ def find_own_case(record: Any, key: np.uint64) -> tuple[int, int, int]:
     )
 
 
-@inlined
+@welded
 def subtract_own_case(
     record: Any, own: tuple[int, int, int], now_us: int, sums: npt.NDArray[np.int64]
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import inlined
+from features.compiled import welded
 from features.definition import DAY_US, HOUR_US
 from features.request_rows import RequestFlag
 
@@ -91,22 +91,22 @@ _SECOND_US = 1_000_000
 _DAY_S = 86_400.0
 
 
-@inlined
+@welded
 def _divide(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator > 0 else np.nan
 
 
-@inlined
+@welded
 def _flag(bit: int | np.int64) -> float:
     return 1.0 if bit else 0.0
 
 
-@inlined
+@welded
 def _known_code(code: int | np.int64) -> float:
     return float(code) if code != 0 else np.nan
 
 
-@inlined
+@welded
 def _compute_hold_days(request: Any) -> float:
     """Return days since delivery, else since the order, in whole seconds as the fold keeps it."""
     since_us = request["delivery_time_us"]
@@ -117,7 +117,7 @@ def _compute_hold_days(request: Any) -> float:
     return float(max(0, (request["time_us"] - since_us) // _SECOND_US)) / _DAY_S
 
 
-@inlined
+@welded
 def _fill_money(request: Any, facts: npt.NDArray[np.float64], place: int) -> None:
     order_value = float(request["order_value_minor"])
     value, discount = float(request["value_minor"]), float(request["discount_minor"])
@@ -133,7 +133,7 @@ def _fill_money(request: Any, facts: npt.NDArray[np.float64], place: int) -> Non
     facts[place + _GIFT_CARD_SHARE] = _divide(float(request["gift_card_minor"]), order_value)
 
 
-@inlined
+@welded
 def _fill_times(request: Any, facts: npt.NDArray[np.float64], place: int) -> None:
     now_us = request["time_us"]
     order_us, promised_us = request["order_time_us"], request["promised_delivery_us"]
@@ -147,7 +147,7 @@ def _fill_times(request: Any, facts: npt.NDArray[np.float64], place: int) -> Non
     facts[place + _PROMISED_LEAD] = float(promised_us - now_us) / DAY_US if promised_us else np.nan
 
 
-@inlined
+@welded
 def _fill_codes(request: Any, facts: npt.NDArray[np.float64], place: int) -> None:
     channel, order_channel = np.int64(request["channel"]), np.int64(request["order_channel"])
     facts[place + _CHANNEL] = float(channel)
@@ -160,7 +160,7 @@ def _fill_codes(request: Any, facts: npt.NDArray[np.float64], place: int) -> Non
         facts[place + _IS_CROSS_CHANNEL] = _flag(channel != order_channel)
 
 
-@inlined
+@welded
 def fill_request_facts(request: Any, facts: npt.NDArray[np.float64], place: int) -> None:
     """Write all request facts, in double precision, each at its number from `place` on.
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import inlined
+from features.compiled import welded
 from features.definition import DAY_US
 from features.facts.history_layout import HistoryFact
 from features.fold_rows import FoldFlag
@@ -62,7 +62,7 @@ _USED_CONDITION = 3  # CONDITION_C; D is worse.
 _REBUY_US = 60 * DAY_US
 
 
-@inlined
+@welded
 def find_end(record: Any, own: int) -> int:
     """Return where the newest 16 returns but the case at `own` (-1: none) end in the ring."""
     end = N_RETURNS_KEPT if 0 <= own < N_RETURNS_KEPT else N_RETURNS_READ
@@ -73,12 +73,12 @@ def find_end(record: Any, own: int) -> int:
     return end
 
 
-@inlined
+@welded
 def _share(part: int, whole: int) -> float:
     return part / whole if whole > 0 else np.nan
 
 
-@inlined
+@welded
 def _fill_holds(
     record: Any, own: int, end: int, facts: npt.NDArray[np.float64], place: int
 ) -> None:
@@ -107,7 +107,7 @@ def _fill_holds(
     facts[place + _HOLD_STD] = np.sqrt(squares / n) if n >= 2 else np.nan
 
 
-@inlined
+@welded
 def _fill_flags(
     record: Any, own: int, end: int, facts: npt.NDArray[np.float64], place: int
 ) -> None:
@@ -137,7 +137,7 @@ def _fill_flags(
     facts[place + _TAG_OFF_SHARE] = _share(n_tag_off, n_tag)
 
 
-@inlined
+@welded
 def _fill_codes(
     record: Any, own: int, end: int, request: Any, facts: npt.NDArray[np.float64], place: int
 ) -> None:
@@ -162,7 +162,7 @@ def _fill_codes(
     facts[place + _CODE_REQUEST_SHARE] = _share(n_asked, n) if asked != 0 else np.nan
 
 
-@inlined
+@welded
 def _count_stores(record: Any, own: int, end: int) -> int:
     stores = record["return_store"]
     n_stores = 0
@@ -177,7 +177,7 @@ def _count_stores(record: Any, own: int, end: int) -> int:
     return n_stores
 
 
-@inlined
+@welded
 def _fill_fates(
     record: Any, own: int, end: int, facts: npt.NDArray[np.float64], place: int
 ) -> None:
@@ -208,7 +208,7 @@ def _fill_fates(
     facts[place + _WEIGHT_MISMATCH_COUNT] = n_mismatch
 
 
-@inlined
+@welded
 def _fill_conditions(record: Any, facts: npt.NDArray[np.float64], place: int) -> None:
     total = n = n_used = 0
     for k in range(N_PROCESSINGS):
@@ -221,7 +221,7 @@ def _fill_conditions(record: Any, facts: npt.NDArray[np.float64], place: int) ->
     facts[place + _USED_CONDITION_SHARE] = _share(n_used, n)
 
 
-@inlined
+@welded
 def _find_line_end(record: Any, case_key: np.uint64) -> int:
     """Return where the newest 24 order lines but the case's end in the ring."""
     n = 0
@@ -232,7 +232,7 @@ def _find_line_end(record: Any, case_key: np.uint64) -> int:
     return N_LINES
 
 
-@inlined
+@welded
 def _fill_rebuys(
     record: Any, own: int, end: int, request: Any, facts: npt.NDArray[np.float64], place: int
 ) -> None:
@@ -255,7 +255,7 @@ def _fill_rebuys(
     facts[place + _REQUEST_STYLE_ORDER_COUNT] = n_asked if asked != np.uint64(0) else np.nan
 
 
-@inlined
+@welded
 def _fill_styles(
     record: Any, own: int, end: int, request: Any, facts: npt.NDArray[np.float64], place: int
 ) -> None:
@@ -284,7 +284,7 @@ def _fill_styles(
     facts[place + _REQUEST_STYLE_RETURN_COUNT] = n_asked if asked != np.uint64(0) else np.nan
 
 
-@inlined
+@welded
 def fill_return_facts(
     record: Any, own: int, request: Any, facts: npt.NDArray[np.float64], place: int
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import inlined
+from features.compiled import welded
 from features.embedding import DIM, EMBEDDERS
 from features.facts.history_layout import HistoryFact
 from features.fold_rows import FoldFlag
@@ -29,7 +29,7 @@ _EMBEDDER_IDS = np.array([embedder.id for embedder in EMBEDDERS], np.int64)
 _EMBEDDER_SINCE_US = np.array([embedder.since_us for embedder in EMBEDDERS], np.int64)
 
 
-@inlined
+@welded
 def _find_embedder(now_us: int) -> int:
     """Return the id of the embedder in force at a time; `EMBEDDERS` stand in order of it."""
     found = _EMBEDDER_IDS[0]
@@ -39,7 +39,7 @@ def _find_embedder(now_us: int) -> int:
     return int(found)
 
 
-@inlined
+@welded
 def _norm(embedding: npt.NDArray[np.int8]) -> float:
     total = np.int64(0)
     for k in range(DIM):
@@ -47,7 +47,7 @@ def _norm(embedding: npt.NDArray[np.int8]) -> float:
     return float(np.sqrt(float(total)))
 
 
-@inlined
+@welded
 def _dot(a: npt.NDArray[np.int8], b: npt.NDArray[np.int8]) -> np.int64:
     total = np.int64(0)
     for k in range(DIM):
@@ -55,7 +55,7 @@ def _dot(a: npt.NDArray[np.int8], b: npt.NDArray[np.int8]) -> np.int64:
     return total
 
 
-@inlined
+@welded
 def fill_similarity_facts(
     record: Any,
     own: int,

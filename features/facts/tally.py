@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import inlined
+from features.compiled import welded
 from features.definition import HOUR_US, LIFETIME, N_HOURLY, WINDOWS, Window
 from features.entities import Entity
-from features.folds.tile_sums import sum_tiles
+from features.folds.tile_sums import assert_room_behind_tiles, sum_tiles
 from features.folds.tiles import find_first_bucket
 from features.records.tally import (
     COUNTERS,
@@ -24,6 +24,7 @@ from features.records.tally import (
     N_COUNTERS,
     N_PRICES,
     PRODUCT_COUNTERS,
+    TALLY_DTYPE,
 )
 
 
@@ -45,6 +46,8 @@ class TallyFact(IntEnum):
 
 TILED_WINDOWS = WINDOWS[1:]
 """24h by the hour, 7d and 30d by the day, 90d and 365d by the week."""
+
+assert_room_behind_tiles(TALLY_DTYPE, ("hourly", "daily", "weekly"))
 
 _N_WINDOWS = len(TILED_WINDOWS)
 _SUMS = len(TallyFact)
@@ -74,7 +77,7 @@ def find_extra_fact(entity: Entity, extra: str) -> int:
     return (_EXTRA_SUM, _EXTRA_COUNT)[EXTRAS[entity].index(extra)]
 
 
-@inlined
+@welded
 def fill_tally_sums(
     record: Any,
     now_us: int,
@@ -89,9 +92,10 @@ def fill_tally_sums(
     d0, d1 = find_first_bucket(now_us, 2), find_first_bucket(now_us, 3)
     w0, w1 = find_first_bucket(now_us, 4), find_first_bucket(now_us, 5)
     still_open = sums[_N_WINDOWS]
-    sum_tiles(record["hourly"], hour, now_hour, h1, still_open, sums[0])
-    sum_tiles(record["daily"], day, d0, d1, sums[1], sums[2])
-    sum_tiles(record["weekly"], week, w0, w1, sums[3], sums[4])
+    hours, days, weeks = record["hourly_filled"], record["daily_filled"], record["weekly_filled"]
+    sum_tiles(record["hourly"], hour, hours, now_hour, h1, still_open, sums[0])
+    sum_tiles(record["daily"], day, days, d0, d1, sums[1], sums[2])
+    sum_tiles(record["weekly"], week, weeks, w0, w1, sums[3], sums[4])
     for window in range(_N_WINDOWS):
         first = place + _SUMS + window * N_COUNTERS
         for counter in range(N_COUNTERS):
@@ -105,7 +109,7 @@ def fill_tally_sums(
     _fill_extras(record, now_hour, facts, place)
 
 
-@inlined
+@welded
 def _fill_extras(record: Any, now_hour: int, facts: npt.NDArray[np.float64], place: int) -> None:
     total, n = record["lifetime_extra"][0], record["lifetime_extra"][1]
     head = record["hourly_head"]
@@ -117,7 +121,7 @@ def _fill_extras(record: Any, now_hour: int, facts: npt.NDArray[np.float64], pla
     facts[place + _EXTRA_SUM_HOURS] = float(total) / 3_600.0
 
 
-@inlined
+@welded
 def _compute_price_ratio(
     times: npt.NDArray[np.int64],
     keys: npt.NDArray[np.uint64],
@@ -133,7 +137,7 @@ def _compute_price_ratio(
     return np.nan
 
 
-@inlined
+@welded
 def fill_tally_prices(
     record: Any, request: Any, facts: npt.NDArray[np.float64], place: int
 ) -> None:
@@ -146,7 +150,7 @@ def fill_tally_prices(
     )
 
 
-@inlined
+@welded
 def fill_tally_facts(
     record: Any,
     entity: int,

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import inlined
+from features.compiled import welded
 from features.definition import DAY_US, HOUR_US, N_DAILY, N_HOURLY
 from features.fold_rows import FoldFlag, FoldKind
 from features.folds.rings import find_last, find_place, make_room
-from features.folds.tiles import find_tile, open_tiles
+from features.folds.tiles import clear_passed, enter_bucket, find_tile
 from features.records.activity import (
     LIFETIME_COUNTERS,
     N_SENTIMENTS,
@@ -75,22 +75,26 @@ _IS_OFFER_REFUSED = int(FoldFlag.IS_OFFER_REFUSED)
 _IS_OFFER_EXPIRED = int(FoldFlag.IS_OFFER_EXPIRED)
 
 
-@inlined
+@welded
 def _count(record: Any, time_us: int, counter: int) -> None:
     """Add one to a windowed counter: for life, and in the tiles that are still kept."""
     record["lifetime"][counter] += 1
     hour, day = time_us // HOUR_US, time_us // DAY_US
-    record["hourly_head"] = open_tiles(record["hourly"], record["hourly_head"], hour)
+    head, filled = record["hourly_head"], record["hourly_filled"]
+    clear_passed(record["hourly"], head, filled, hour)
+    record["hourly_head"], record["hourly_filled"] = enter_bucket(head, filled, hour, N_HOURLY)
     tile = find_tile(record["hourly_head"], hour, N_HOURLY)
     if tile >= 0:
         record["hourly"][tile, counter] += 1
-    record["daily_head"] = open_tiles(record["daily"], record["daily_head"], day)
+    head, filled = record["daily_head"], record["daily_filled"]
+    clear_passed(record["daily"], head, filled, day)
+    record["daily_head"], record["daily_filled"] = enter_bucket(head, filled, day, N_DAILY)
     tile = find_tile(record["daily_head"], day, N_DAILY)
     if tile >= 0:
         record["daily"][tile, counter] += 1
 
 
-@inlined
+@welded
 def _keep_size_chart(record: Any, row: Any) -> None:
     time_us, key = row["event_time_us"], row["event_key"]
     place = find_place(record["size_chart_us"], record["size_chart_key"], time_us, key)
@@ -105,7 +109,7 @@ def _keep_size_chart(record: Any, row: Any) -> None:
     record["size_chart_style"][place] = row["style_link"]
 
 
-@inlined
+@welded
 def _keep_sentiment(record: Any, row: Any) -> None:
     time_us, key = row["event_time_us"], row["event_key"]
     place = find_place(record["sentiment_us"], record["sentiment_key"], time_us, key)
@@ -120,7 +124,7 @@ def _keep_sentiment(record: Any, row: Any) -> None:
     record["sentiment"][place] = int(row["sentiment"]) + SENTIMENT_OFFSET
 
 
-@inlined
+@welded
 def _keep_abandoned(record: Any, row: Any) -> None:
     time_us, key = row["event_time_us"], row["event_key"]
     newest_us, newest_key = record["abandoned_us"], record["abandoned_key"]
@@ -132,7 +136,7 @@ def _keep_abandoned(record: Any, row: Any) -> None:
         record["abandoned_cart_age_s"] = row["amount"]
 
 
-@inlined
+@welded
 def _fold_offer_closed(record: Any, row: Any) -> None:
     flags = int(row["flags"])
     if flags & _IS_OFFER_ACCEPTED:
@@ -144,7 +148,7 @@ def _fold_offer_closed(record: Any, row: Any) -> None:
         record["lifetime"][_OFFER_EXPIRED_COUNT] += 1
 
 
-@inlined
+@welded
 def fold_activity(record: Any, row: Any) -> None:
     """Fold one row into an element of `ACTIVITY_DTYPE`; each event once, in any order."""
     kind = int(row["kind"])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import array_of, compiled, inlined, int8_2d, int64_1d, void
+from features.compiled import array_of, compiled_without_allocation, int8_2d, int64_1d, void, welded
 from features.fold_rows import FOLD_ROW_DTYPE, FoldFlag, FoldKind
 from features.folds.history_orders import (
     fold_cancel,
@@ -44,7 +44,7 @@ _LABEL_SET = int(FoldKind.LABEL_SET)
 _IS_OFFER_TAKEN = int(FoldFlag.IS_OFFER_TAKEN)
 
 
-@inlined
+@welded
 def fold_history(record: Any, row: Any, embeddings: npt.NDArray[np.int8]) -> None:
     """Fold one row; every event counts, not every one moves a counter.
 
@@ -81,7 +81,9 @@ def fold_history(record: Any, row: Any, embeddings: npt.NDArray[np.int8]) -> Non
             record["lifetime"][_OFFER_TAKEN_COUNT] += 1
 
 
-@compiled(void(array_of(HISTORY_DTYPE), int64_1d, array_of(FOLD_ROW_DTYPE), int8_2d))
+@compiled_without_allocation(
+    void(array_of(HISTORY_DTYPE), int64_1d, array_of(FOLD_ROW_DTYPE), int8_2d)
+)
 def fold_histories(
     records: npt.NDArray[Any],
     record_index: npt.NDArray[np.int64],

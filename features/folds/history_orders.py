@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from features.compiled import inlined
+from features.compiled import welded
 from features.fold_rows import FoldFlag
 from features.folds.history_tiles import add_windowed, open_history_tiles
 from features.folds.rings import find_last, find_place, make_room
@@ -33,7 +33,7 @@ _IS_BY_CUSTOMER = int(FoldFlag.IS_BY_CUSTOMER)
 _IS_MULTI_VARIANT = int(FoldFlag.IS_MULTI_VARIANT)
 
 
-@inlined
+@welded
 def _fold_first_order(record: Any, time_us: int, key: np.uint64) -> None:
     """Keep the two least (time, key) of all orders, least first."""
     times, keys = record["first_order_us"], record["first_order_key"]
@@ -46,7 +46,7 @@ def _fold_first_order(record: Any, time_us: int, key: np.uint64) -> None:
             return
 
 
-@inlined
+@welded
 def fold_order(record: Any, row: Any) -> None:
     """Fold an `ORDER_PLACED` row: counters, the first and the newest orders."""
     time_us, key = row["event_time_us"], row["event_key"]
@@ -78,7 +78,7 @@ def fold_order(record: Any, row: Any) -> None:
     record["order_channel"][place] = row["channel"]
 
 
-@inlined
+@welded
 def _find_line_place(record: Any, time_us: int, key: np.uint64, number: np.int64) -> int:
     """Return where a line belongs in its ring, by (time, key, number); its size if nowhere."""
     times, keys, numbers = record["line_us"], record["line_key"], record["line_number"]
@@ -92,7 +92,7 @@ def _find_line_place(record: Any, time_us: int, key: np.uint64, number: np.int64
     return N_LINES
 
 
-@inlined
+@welded
 def fold_order_line(record: Any, row: Any) -> None:
     """Fold an `ORDER_LINE` row: the newest lines (their counts come with the order)."""
     time_us, key, number = row["event_time_us"], row["event_key"], np.int64(row["line_count"])
@@ -117,7 +117,7 @@ def fold_order_line(record: Any, row: Any) -> None:
     record["line_is_multi_variant"][place] = 1 if is_multi_variant else 0
 
 
-@inlined
+@welded
 def fold_cancel_request(record: Any, row: Any) -> None:
     """Fold a `CANCEL_REQUESTED` row: the count and the newest clicks."""
     time_us, key = row["event_time_us"], row["event_key"]
@@ -131,7 +131,7 @@ def fold_cancel_request(record: Any, row: Any) -> None:
     record["cancel_request_key"][place] = key
 
 
-@inlined
+@welded
 def fold_cancel(record: Any, row: Any) -> None:
     """Fold an `ORDER_CANCELLED` row: counters, and the newest ones by the customer."""
     time_us, key = row["event_time_us"], row["event_key"]

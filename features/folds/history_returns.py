@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import inlined
+from features.compiled import welded
 from features.embedding import DIM
 from features.fold_rows import FoldFlag, FoldKind
 from features.folds.history_tiles import add_windowed, open_history_tiles
@@ -56,7 +56,7 @@ _IS_APPEAL_UPHELD = int(FoldFlag.IS_APPEAL_UPHELD)
 _HAS_RETURN = int(FoldFlag.HAS_RETURN)
 
 
-@inlined
+@welded
 def _fold_return_totals(record: Any, row: Any) -> None:
     flags = np.int64(row["flags"])
     tiles = open_history_tiles(record, row["event_time_us"])
@@ -72,7 +72,7 @@ def _fold_return_totals(record: Any, row: Any) -> None:
         record["lifetime"][_HOLD_SUM_S] += row["amount"]
 
 
-@inlined
+@welded
 def _keep_return_details(
     record: Any, row: Any, place: int, last: int, embeddings: npt.NDArray[np.int8]
 ) -> None:
@@ -101,7 +101,7 @@ def _keep_return_details(
         kept[place, k] = embeddings[source, k] if source >= 0 else 0
 
 
-@inlined
+@welded
 def fold_return(record: Any, row: Any, embeddings: npt.NDArray[np.int8]) -> None:
     """Fold a `RETURN_REQUESTED` row: counters and the newest returns."""
     time_us, key = row["event_time_us"], row["event_key"]
@@ -126,7 +126,7 @@ def fold_return(record: Any, row: Any, embeddings: npt.NDArray[np.int8]) -> None
         _keep_return_details(record, row, place, last, embeddings)
 
 
-@inlined
+@welded
 def fold_processing(record: Any, row: Any) -> None:
     """Fold a `RETURN_RECEIVED` or `RETURN_INSPECTED` row."""
     time_us, key, lifetime = row["event_time_us"], row["event_key"], record["lifetime"]
@@ -152,7 +152,7 @@ def fold_processing(record: Any, row: Any) -> None:
     record["processing_weight_g"][place] = 0 if is_inspected else row["amount"]
 
 
-@inlined
+@welded
 def fold_refund(record: Any, row: Any) -> None:
     """Fold a `REFUND_ISSUED` row."""
     lifetime, flags = record["lifetime"], np.int64(row["flags"])
@@ -164,7 +164,7 @@ def fold_refund(record: Any, row: Any) -> None:
         lifetime[_REFUND_WITHOUT_RETURN_COUNT] += 1
 
 
-@inlined
+@welded
 def fold_label(record: Any, row: Any) -> None:
     """Fold a `LABEL_SET` row; what is taken back counts down."""
     lifetime, flags = record["lifetime"], np.int64(row["flags"])

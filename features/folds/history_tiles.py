@@ -6,18 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from features.compiled import inlined
+from features.compiled import welded
 from features.definition import DAY_US, HOUR_US, N_DAILY, N_HOURLY, N_WEEKLY, WEEK_US
-from features.folds.tiles import find_tile, open_tiles
+from features.folds.tiles import clear_passed, enter_bucket, find_tile
 
 
-@inlined
+@welded
 def open_history_tiles(record: Any, time_us: int) -> tuple[int, int, int]:
     """Make the tiles ready for an event; return its hourly, daily and weekly row, -1: too old."""
     hour, day, week = time_us // HOUR_US, time_us // DAY_US, time_us // WEEK_US
-    record["hourly_head"] = open_tiles(record["hourly"], record["hourly_head"], hour)
-    record["daily_head"] = open_tiles(record["daily"], record["daily_head"], day)
-    record["weekly_head"] = open_tiles(record["weekly"], record["weekly_head"], week)
+    head, filled = record["hourly_head"], record["hourly_filled"]
+    clear_passed(record["hourly"], head, filled, hour)
+    record["hourly_head"], record["hourly_filled"] = enter_bucket(head, filled, hour, N_HOURLY)
+    head, filled = record["daily_head"], record["daily_filled"]
+    clear_passed(record["daily"], head, filled, day)
+    record["daily_head"], record["daily_filled"] = enter_bucket(head, filled, day, N_DAILY)
+    head, filled = record["weekly_head"], record["weekly_filled"]
+    clear_passed(record["weekly"], head, filled, week)
+    record["weekly_head"], record["weekly_filled"] = enter_bucket(head, filled, week, N_WEEKLY)
     return (
         find_tile(record["hourly_head"], hour, N_HOURLY),
         find_tile(record["daily_head"], day, N_DAILY),
@@ -25,7 +31,7 @@ def open_history_tiles(record: Any, time_us: int) -> tuple[int, int, int]:
     )
 
 
-@inlined
+@welded
 def add_windowed(
     record: Any, rows: tuple[int, int, int], counter: int, amount: int | np.int64
 ) -> None:

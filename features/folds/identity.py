@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from features.compiled import inlined
+from features.compiled import welded
 from features.fold_rows import FoldFlag, FoldKind
 from features.folds.rings import find_last, make_room
 from features.records.identity import N_MEMBERS
@@ -18,7 +18,7 @@ _IS_ABUSE_CONFIRMED = int(FoldFlag.IS_ABUSE_CONFIRMED)
 _IS_REVERSAL = int(FoldFlag.IS_REVERSAL)
 
 
-@inlined
+@welded
 def _find_member(record: Any, member: np.uint64) -> int:
     """Return the first place whose member is not below `member`, or is empty; else `N_MEMBERS`."""
     for place in range(N_MEMBERS):
@@ -27,7 +27,7 @@ def _find_member(record: Any, member: np.uint64) -> int:
     return N_MEMBERS
 
 
-@inlined
+@welded
 def _add_member(record: Any, place: int, member: np.uint64, time_us: int) -> None:
     """Put a new member in its place; the greatest one falls out if all places are taken."""
     if record["member"][N_MEMBERS - 1] != np.uint64(0):
@@ -45,7 +45,7 @@ def _add_member(record: Any, place: int, member: np.uint64, time_us: int) -> Non
     record["abuse_count"][place] = 0
 
 
-@inlined
+@welded
 def fold_identity(record: Any, row: Any) -> None:
     """Fold one row into an element of `IDENTITY_DTYPE`; a guest's row changes nothing."""
     member, time_us, kind = row["member"], row["event_time_us"], int(row["kind"])

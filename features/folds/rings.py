@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import inlined
+from features.compiled import welded
 
 
-@inlined
+@welded
 def find_place(
     times: npt.NDArray[np.int64], keys: npt.NDArray[np.uint64], time_us: int, key: np.uint64
 ) -> int:
@@ -30,7 +30,7 @@ def find_place(
     return size
 
 
-@inlined
+@welded
 def find_last(keys: npt.NDArray[np.uint64], place: int) -> int:
     """Return the last place that a ring fills when one more event enters at `place`."""
     size = keys.shape[0]
@@ -40,7 +40,7 @@ def find_last(keys: npt.NDArray[np.uint64], place: int) -> int:
     return last
 
 
-@inlined
+@welded
 def make_room(column: npt.NDArray[Any], place: int, last: int = -1) -> None:
     """Move a ring's column one down from `place` on; what moves past `last` drops out.
 
@@ -50,7 +50,7 @@ def make_room(column: npt.NDArray[Any], place: int, last: int = -1) -> None:
         column[i] = column[i - 1]
 
 
-@inlined
+@welded
 def find_key(keys: npt.NDArray[np.uint64], key: np.uint64) -> int:
     """Return the place of an event key in a ring, or -1 (key 0: no event)."""
     if key == np.uint64(0):

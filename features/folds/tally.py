@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import inlined
+from features.compiled import welded
 from features.definition import DAY_US, HOUR_US, N_DAILY, N_HOURLY, N_WEEKLY, WEEK_US
 from features.entities import N_ENTITIES, Entity
 from features.fold_rows import FoldFlag, FoldKind
 from features.folds.rings import find_last, make_room
-from features.folds.tiles import find_tile, open_tiles
+from features.folds.tiles import clear_passed, enter_bucket, find_tile
 from features.records.tally import COUNTERS, N_PRICES, PRODUCT_COUNTERS, PRODUCTS, STORE_COUNTERS
 from hemostat.v1 import common_pb2, event_pb2
 
@@ -90,17 +90,18 @@ _IS_ABUSE_CONFIRMED = int(FoldFlag.IS_ABUSE_CONFIRMED)
 _IS_REVERSAL = int(FoldFlag.IS_REVERSAL)
 
 
-@inlined
+@welded
 def _open_hour(record: Any, time_us: int) -> int:
     """Make the hour of an event known; return its tile, or -1 if it is kept no more."""
     hour = time_us // HOUR_US
-    head = record["hourly_head"]
-    record["hourly_head"] = open_tiles(record["hourly"], head, hour)
-    open_tiles(record["hourly_extra"], head, hour)
+    head, filled = record["hourly_head"], record["hourly_filled"]
+    clear_passed(record["hourly"], head, filled, hour)
+    clear_passed(record["hourly_extra"], head, filled, hour)
+    record["hourly_head"], record["hourly_filled"] = enter_bucket(head, filled, hour, N_HOURLY)
     return int(find_tile(record["hourly_head"], hour, N_HOURLY))
 
 
-@inlined
+@welded
 def _count(record: Any, time_us: int, counter: int, amount: int) -> None:
     """Add to a counter: for life, and in the tiles that are still kept."""
     record["lifetime"][counter] += amount
@@ -108,17 +109,21 @@ def _count(record: Any, time_us: int, counter: int, amount: int) -> None:
     if tile >= 0:
         record["hourly"][tile, counter] += amount
     day, week = time_us // DAY_US, time_us // WEEK_US
-    record["daily_head"] = open_tiles(record["daily"], record["daily_head"], day)
+    head, filled = record["daily_head"], record["daily_filled"]
+    clear_passed(record["daily"], head, filled, day)
+    record["daily_head"], record["daily_filled"] = enter_bucket(head, filled, day, N_DAILY)
     tile = find_tile(record["daily_head"], day, N_DAILY)
     if tile >= 0:
         record["daily"][tile, counter] += amount
-    record["weekly_head"] = open_tiles(record["weekly"], record["weekly_head"], week)
+    head, filled = record["weekly_head"], record["weekly_filled"]
+    clear_passed(record["weekly"], head, filled, week)
+    record["weekly_head"], record["weekly_filled"] = enter_bucket(head, filled, week, N_WEEKLY)
     tile = find_tile(record["weekly_head"], week, N_WEEKLY)
     if tile >= 0:
         record["weekly"][tile, counter] += amount
 
 
-@inlined
+@welded
 def _add_extra(record: Any, time_us: int, amount: int) -> None:
     """Add one value to the entity's mean."""
     record["lifetime_extra"][0] += amount
@@ -129,7 +134,7 @@ def _add_extra(record: Any, time_us: int, amount: int) -> None:
         record["hourly_extra"][tile, 1] += 1
 
 
-@inlined
+@welded
 def _keep_price(
     times: npt.NDArray[np.int64],
     keys: npt.NDArray[np.uint64],
@@ -154,7 +159,7 @@ def _keep_price(
     times[place], keys[place], prices[place] = time_us, key, row["value_minor"]
 
 
-@inlined
+@welded
 def _count_details(record: Any, row: Any) -> None:
     """Count what a return or an inspection says beside that it happened."""
     kind, flags, time_us = int(row["kind"]), int(row["flags"]), row["event_time_us"]
@@ -172,7 +177,7 @@ def _count_details(record: Any, row: Any) -> None:
             _count(record, time_us, counter, 1)
 
 
-@inlined
+@welded
 def _is_counted(kind: int, flags: int) -> bool:
     """Return whether a row says what its counter counts: the customer's doing, confirmed abuse."""
     if kind == _ORDER_CANCELLED:
@@ -180,7 +185,7 @@ def _is_counted(kind: int, flags: int) -> bool:
     return kind != _LABEL_SET or flags & _IS_ABUSE_CONFIRMED != 0
 
 
-@inlined
+@welded
 def fold_tally(record: Any, row: Any) -> None:
     """Fold one row into an element of `TALLY_DTYPE`; each event once, in any order."""
     kind, flags, time_us = int(row["kind"]), int(row["flags"]), row["event_time_us"]

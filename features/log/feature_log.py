@@ -102,6 +102,7 @@ def write_feature_log(
                 asked.rows,
                 asked.entity_keys,
                 asked.is_named,
+                event_index=told.event_index,
             )
             _write_days(partial, events, asked, vectors, progress)
             manifest = _write_manifest(partial, log.manifest, len(asked.rows))

@@ -53,6 +53,9 @@ ACTIVITY_DTYPE = np.dtype(
         ("last_event_us", "<i8"),  # Newest event of any kind; 0: none.
         ("hourly_head", "<i8"),  # Newest hourly bucket + 1; 0: none yet.
         ("daily_head", "<i8"),
+        # Buckets of each ring that hold something: bit k is bucket head - 1 - k.
+        ("hourly_filled", "<u8"),
+        ("daily_filled", "<u8"),
         # Half words: no hour has 2^31 events, and the tiles are most of the record.
         ("hourly", "<i4", (N_HOURLY, len(WINDOWED_COUNTERS))),
         ("daily", "<i4", (N_DAILY, len(WINDOWED_COUNTERS))),

@@ -84,6 +84,14 @@ HISTORY_DTYPE = np.dtype(
         ("hourly_head", "<i8"),  # newest bucket + 1; 0: none yet
         ("daily_head", "<i8"),
         ("weekly_head", "<i8"),
+        # Buckets of each ring that hold something: bit k is bucket head - 1 - k.
+        ("hourly_filled", "<u8"),
+        ("daily_filled", "<u8"),
+        ("weekly_filled", "<u8"),
+        # Before the rest: sums read 16 counters whatever a row's length.
+        ("hourly", "<i8", (N_HOURLY, N_COUNTERS)),
+        ("daily", "<i8", (N_DAILY, N_COUNTERS)),
+        ("weekly", "<i8", (N_WEEKLY, N_COUNTERS)),
         ("lifetime", "<i8", (N_LIFETIME_COUNTERS,)),
         ("order_channel_count", "<i8", (N_CHANNELS,)),
         ("return_channel_count", "<i8", (N_CHANNELS,)),
@@ -133,9 +141,6 @@ HISTORY_DTYPE = np.dtype(
         ("return_weight_g", "<i8", (N_RETURNS_KEPT,)),
         ("return_embedder", "<i8", (N_RETURNS_KEPT,)),
         ("return_embedding", "i1", (N_RETURNS_KEPT, DIM)),
-        ("hourly", "<i8", (N_HOURLY, N_COUNTERS)),
-        ("daily", "<i8", (N_DAILY, N_COUNTERS)),
-        ("weekly", "<i8", (N_WEEKLY, N_COUNTERS)),
     ]
 )
 """One customer's history in memory; times in microseconds UTC, money in minor units."""

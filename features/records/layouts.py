@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import inlined
+from features.compiled import array_of, inlined, uint64_1d, welded
 from features.entities import LAYOUTS, Layout
 from features.records.activity import ACTIVITY_DTYPE
 from features.records.history import HISTORY_DTYPE
@@ -38,8 +38,21 @@ N_ACTIVITY_WORDS = ACTIVITY_DTYPE.itemsize // 8
 N_TALLY_WORDS = TALLY_DTYPE.itemsize // 8
 N_IDENTITY_WORDS = IDENTITY_DTYPE.itemsize // 8
 
+SCRATCH_TYPES = (*(uint64_1d,) * len(Layout), *map(array_of, RECORD_DTYPES.values()))
+"""Types of one scratch record per layout: as words, then the same memory as records.
+
+Kernels that hand them from helper to helper must not make them: what makes arrays
+counts references, and that costs more than the work itself.
+"""
+
 
 @inlined
+def new_words(n: int) -> npt.NDArray[np.uint64]:
+    """Return the words of an empty scratch record."""
+    return np.zeros(n, np.uint64)
+
+
+@welded
 def pick_words(
     layout: int,
     history: npt.NDArray[np.uint64],

@@ -27,13 +27,13 @@ import numpy.typing as npt
 
 from features.compiled import (
     compiled,
-    inlined,
     int64,
     int64_1d,
     uint8_1d,
     uint8_1d_readonly,
     uint64_2d,
     void,
+    welded,
 )
 from features.entities import Layout
 from features.errors import SchemaMismatchError
@@ -46,7 +46,7 @@ from features.records.word_bytes import (
     write_word,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Of all layouts; raised when a stored record means something else than before."""
 
 BLOCK_WORDS = 64
@@ -131,7 +131,7 @@ def compute_max_size(n_words: int) -> int:
     return 2 + -(-n_blocks // 8) + n_blocks * (1 + 8 + BLOCK_WORDS // 2 + BLOCK_WORDS * 8)
 
 
-@inlined
+@welded
 def _mark_filled_blocks(words: npt.NDArray[np.uint64], out: npt.NDArray[np.uint8], n: int) -> None:
     """Set the bit of every block with a word that is not zero, in zeroed bytes from `n` on."""
     for b in range((words.shape[0] + BLOCK_WORDS - 1) // BLOCK_WORDS):
@@ -144,7 +144,7 @@ def _mark_filled_blocks(words: npt.NDArray[np.uint64], out: npt.NDArray[np.uint8
             out[n + (b >> 3)] |= np.uint8(1 << (b & 7))
 
 
-@inlined
+@welded
 def _write_masks(
     words: npt.NDArray[np.uint64], first: int, out: npt.NDArray[np.uint8], n: int
 ) -> int:
@@ -163,7 +163,7 @@ def _write_masks(
     return size
 
 
-@inlined
+@welded
 def _pack_block(words: npt.NDArray[np.uint64], first: int, n_masks: int, out: Any, n: int) -> int:
     """Write lengths and bytes of the words whose masks stand before `n`; return the new end."""
     groups, masks = np.int64(out[n - n_masks]), n - n_masks + 1
@@ -196,7 +196,7 @@ def _pack_block(words: npt.NDArray[np.uint64], first: int, n_masks: int, out: An
     return n
 
 
-@inlined
+@welded
 def pack_words(
     words: npt.NDArray[np.uint64], layout: int, out: npt.NDArray[np.uint8], n: int
 ) -> int:
@@ -225,7 +225,7 @@ def pack_words(
     return n
 
 
-@inlined
+@welded
 def clear_words(words: npt.NDArray[np.uint64], data: npt.NDArray[np.uint8], start: int) -> None:
     """Set a record's words to zero again, where its stored form at `data[start]` has any.
 
@@ -237,7 +237,7 @@ def clear_words(words: npt.NDArray[np.uint64], data: npt.NDArray[np.uint8], star
             words[block * BLOCK_WORDS : (block + 1) * BLOCK_WORDS] = _U0
 
 
-@inlined
+@welded
 def _unpack_block(
     data: npt.NDArray[np.uint8], n: int, end: int, words: npt.NDArray[np.uint64], first: int
 ) -> int:
@@ -275,7 +275,7 @@ def _unpack_block(
     return n
 
 
-@inlined
+@welded
 def unpack_words(
     data: npt.NDArray[np.uint8], start: int, end: int, layout: int, words: npt.NDArray[np.uint64]
 ) -> bool:

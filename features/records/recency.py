@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import compiled, inlined, int64, int64_1d, uint8_1d_readonly
+from features.compiled import compiled, int64, int64_1d, uint8_1d_readonly, welded
 from features.entities import LAYOUTS, N_ENTITIES, Entity
 from features.records.activity import ACTIVITY_DTYPE
 from features.records.history import HISTORY_DTYPE
@@ -20,7 +20,7 @@ _HISTORY_WORD = HISTORY_DTYPE.fields["last_event_us"][1] // 8  # type: ignore[in
 _ACTIVITY_WORD = ACTIVITY_DTYPE.fields["last_event_us"][1] // 8  # type: ignore[index]
 
 
-@inlined
+@welded
 def _read_word(
     data: npt.NDArray[np.uint8],
     ends: npt.NDArray[np.int64],

@@ -72,6 +72,10 @@ TALLY_DTYPE = np.dtype(
         ("hourly_head", "<i8"),  # Newest hourly bucket + 1; 0: none yet.
         ("daily_head", "<i8"),
         ("weekly_head", "<i8"),
+        # Buckets of each ring that hold something: bit k is bucket head - 1 - k.
+        ("hourly_filled", "<u8"),
+        ("daily_filled", "<u8"),
+        ("weekly_filled", "<u8"),
         # Half words: no bucket has 2^31 events, and the tiles are most of the record.
         ("hourly", "<i4", (N_HOURLY, N_COUNTERS)),
         ("daily", "<i4", (N_DAILY, N_COUNTERS)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from features.compiled import inlined
+from features.compiled import welded
 
 # Of a byte: how many bits are set, and the number of the lowest one.
 BIT_COUNTS = np.array([byte.bit_count() for byte in range(256)], np.int64)
@@ -16,7 +16,7 @@ _BYTE = np.uint64(0xFF)
 _MASKS = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)
 
 
-@inlined
+@welded
 def measure_word(word: np.uint64) -> np.int64:
     """Return the length of a word without leading zero bytes, 0 to 8, without a branch."""
     return (
@@ -31,7 +31,7 @@ def measure_word(word: np.uint64) -> np.int64:
     )
 
 
-@inlined
+@welded
 def write_word(out: npt.NDArray[np.uint8], n: int, word: np.uint64) -> None:
     """Write 8 bytes at `n`; the compiler makes one store of it."""
     at = np.uint64(n)
@@ -45,7 +45,7 @@ def write_word(out: npt.NDArray[np.uint8], n: int, word: np.uint64) -> None:
     out[at + np.uint64(7)] = np.uint8((word >> np.uint64(56)) & _BYTE)
 
 
-@inlined
+@welded
 def read_word(data: npt.NDArray[np.uint8], n: int, size: int | np.int64) -> np.uint64:
     """Return the little-endian number of `size` bytes (0 to 8) at `n`."""
     if n + 8 <= data.shape[0]:
@@ -67,7 +67,7 @@ def read_word(data: npt.NDArray[np.uint8], n: int, size: int | np.int64) -> np.u
     return word
 
 
-@inlined
+@welded
 def count_bits(data: npt.NDArray[np.uint8], first: int, last: int) -> int:
     """Return how many bits are set in `data[first:last]`."""
     count = 0

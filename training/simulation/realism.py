@@ -111,6 +111,7 @@ def read_true_cases(path: Path) -> dict[str, TrueCases]:
         requests.rows,
         requests.entity_keys,
         requests.is_named,
+        event_index=fold.event_index,
     )
     truth = pq.read_table(path / TRUTH_FILE)
     ids = batch.column("event_id").take(pa.array(requests.event_index))
