@@ -58,7 +58,7 @@ class ServerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
-    store: str
+    store: str = Field(min_length=1)
     bundle: Annotated[tuple[str, ...], NoDecode] = Field(min_length=1)
     decisions: Path | None = None
     events: str | None = None

@@ -9,18 +9,21 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from google.protobuf import json_format
 
 from benchmarks.serving.world import HONEST, RETURNER, SHOP, World, build_world
+from features.log.reader import EventLog
 from hemostat.client import CallError, Client
+from hemostat.v1 import event_pb2
 from hemostat.v1 import scoring_pb2 as pb
 from scoring.clock import read_wall_us
+from tests.redis_servers import ENABLE, find_redis_server, run_server
 
 HEMOSTAT = [sys.executable, "-m", "hemostat.cli.main"]
 RETURN: dict[str, Any] = {
@@ -60,13 +63,20 @@ class Served:
 
 
 @contextmanager
-def _serve(world: World, *more: str, port: int = 0) -> Iterator[Served]:
+def _serve(
+    world: World, *more: str, port: int = 0, store: str = "", folder: Path | None = None
+) -> Iterator[Served]:
     words = [
-        "serve", "--json", "--store", str(world.store), "--bundle", str(world.shop_bundles),
-        "--bundle", str(world.bazaar_bundle), "--port", str(port), "--metrics-port", "0", *more,
+        "serve", "--json", "--store", store or str(world.store),
+        "--bundle", str(world.shop_bundles), "--bundle", str(world.bazaar_bundle),
+        "--port", str(port), "--metrics-port", "0", *more,
     ]  # fmt: skip
     process = subprocess.Popen(
-        [*HEMOSTAT, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*HEMOSTAT, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
     )
     try:
         assert process.stdout is not None
@@ -226,6 +236,53 @@ def test_a_killed_servers_decisions_and_outcomes_are_there_for_the_next(world: W
         assert client.record_outcome(outcome)  # Known already.
         assert client.score(_make_request(request_id="kill-me")) == first
         assert client.score(_make_request(request_id="just before")) == last
+
+
+def _copy_to_redis(world: World, address: str, folder: Path) -> None:
+    for words in (
+        ["backup", "--store", str(world.store), "--to", str(folder)],
+        ["restore", str(folder), "--store", address],
+    ):
+        done = _run(["store", *words])
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_store_in_redis_is_served_and_answers_go_on_while_it_is_away(
+    world: World, tmp_path: Path, skip_optional: Callable[[str, str], NoReturn]
+) -> None:
+    if find_redis_server() is None:
+        skip_optional("a Redis server", ENABLE)
+    event = {
+        "event_id": "v1", "tenant": SHOP, "customer_id": HONEST, "channel": "CHANNEL_WEB",
+        "product_viewed": {"sku": "a"},
+    }  # fmt: skip
+    viewed = json_format.ParseDict(event, event_pb2.Event())
+    viewed.event_time.FromMicroseconds(read_wall_us())
+    with run_server(tmp_path / "redis", is_durable=True) as redis:
+        address = f"{redis.url}/0?prefix=shop"
+        _copy_to_redis(world, address, tmp_path / "backup")
+        with (
+            _serve(world, store=address, folder=tmp_path) as served,
+            Client(served.address) as client,
+        ):
+            first = client.score(_make_request(request_id="once"))
+            assert first.hint == pb.HINT_VERIFY
+            (published,) = client.publish_events([viewed])
+            assert published.status == pb.PUBLISH_STATUS_ACCEPTED
+            redis.kill()
+            blind = client.score(_make_request())
+            assert list(blind.degradations) == [pb.DEGRADATION_STORE_UNAVAILABLE]
+            redis.start()
+            while client.score(_make_request()).hint != pb.HINT_VERIFY:
+                pass  # The test's own time limit ends this.
+            assert served.end(signal.SIGTERM)[0] == 0
+        assert len(EventLog(tmp_path / "hemostat-events").read_table()) == 1
+        with (
+            _serve(world, store=address, folder=tmp_path) as served,
+            Client(served.address) as client,
+        ):
+            assert client.score(_make_request(request_id="once")) == first
+    assert (tmp_path / "hemostat-serving").is_dir()
 
 
 def test_servers_that_share_a_port_share_decisions(world: World) -> None:

@@ -55,6 +55,7 @@ def test_variables_of_other_parts_and_of_others_pass() -> None:
     ("given", "field"),
     [
         ({"bundle": ("b",)}, "--store or HEMOSTAT_STORE"),
+        ({**GIVEN, "store": ""}, "--store or HEMOSTAT_STORE"),
         ({**GIVEN, "port": 70_000}, "--port or HEMOSTAT_PORT"),
         ({**GIVEN, "deadline_ms": 0}, "--deadline-ms or HEMOSTAT_DEADLINE_MS"),
         ({**GIVEN, "bundle": ()}, "--bundle or HEMOSTAT_BUNDLE"),
