@@ -6,20 +6,27 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
 from features.errors import StoreUnavailableError
-from hemostat.cli.output import Column, JsonOption, Output, Table
+from hemostat.cli.output import JsonOption, Output
+from hemostat.cli.store_tables import (
+    ShardStatus,
+    StoreBackup,
+    StoreRebuild,
+    StoreStatus,
+    draw_backup,
+    draw_rebuild,
+    draw_status,
+    draw_verification,
+)
 
 if TYPE_CHECKING:
     from features.store.backup import BackupManifest
     from features.store.port import FeatureReader, FeatureStore
-    from features.store.verification import StoreVerification
     from stream.summary import StreamProgress
 
 app = typer.Typer(name="store")
@@ -35,80 +42,6 @@ OnPart = Callable[[int, int | None], None]
 """Told the number of parts done and of all; None: not known."""
 
 _MAX_ROUNDS = 20
-
-
-class ShardStatus(msgspec.Struct, frozen=True):
-    """How far one shard has come; times in microseconds UTC, 0: never."""
-
-    shard: int
-    version: int
-    applied_ingest_us: int
-    seen_version: int
-    seen_applied_ingest_us: int
-
-
-class StoreStatus(msgspec.Struct, frozen=True):
-    """What a store is.
-
-    Attributes:
-        store: Its place, without password.
-        generation: The one in use.
-        generations: All.
-        applied_ingest_us: All events up to here are in all shards that were written.
-        behind_s: Seconds from there to now.
-        shards: Each shard.
-    """
-
-    store: str
-    generation: int
-    generations: tuple[int, ...]
-    applied_ingest_us: int
-    behind_s: float
-    shards: tuple[ShardStatus, ...]
-
-
-class StoreBackup(msgspec.Struct, frozen=True):
-    """What a backup or a restore did.
-
-    Attributes:
-        store: The store's place, without password.
-        backup: The backup's folder.
-        records: Number of records.
-        seen: Number of seen event keys (some may be counted twice).
-        bytes: Bytes of the files.
-        seconds: How long it took: for a restore, the recovery time.
-        recovery_point_us: All events up to here are in it, microseconds UTC.
-        behind_s: Seconds from the recovery point to now: what a stream has to catch up.
-    """
-
-    store: str
-    backup: str
-    records: int
-    seen: int
-    bytes: int
-    seconds: float
-    recovery_point_us: int
-    behind_s: float
-
-
-class StoreRebuild(msgspec.Struct, frozen=True):
-    """What a rebuild did.
-
-    Attributes:
-        store: The store's place, without password.
-        generation: The new generation, now in use.
-        replaced: The one that was; 0: none.
-        events: Rows of the log that were read.
-        rounds: How often the end of the log was reached.
-        seconds: How long it took: the recovery time from the log.
-    """
-
-    store: str
-    generation: int
-    replaced: int
-    events: int
-    rounds: int
-    seconds: float
 
 
 @app.callback()
@@ -146,7 +79,7 @@ def show_status(store: StoreOption, as_json: JsonOption = False) -> None:
         _count_behind_s(applied_us),
         tuple(shards),
     )
-    Output(as_json).show(status, [_draw_status(status)])
+    Output(as_json).show(status, [draw_status(status)])
 
 
 @app.command("backup")
@@ -171,7 +104,7 @@ def back_up(
         manifest = write_backup(reader, to, now_us=_read_now_us, on_shard=tell)
     result = _describe_backup(shown, to, manifest, manifest.seconds)
     text = f"restore it with: hemostat store restore {to} --store STORE"
-    output.show(result, [_draw_backup("Backed up", result)], text=text)
+    output.show(result, [draw_backup("Backed up", result)], text=text)
 
 
 @app.command("restore")
@@ -199,7 +132,7 @@ def restore(
         shown = _show_place(store, reader)
     result = _describe_backup(shown, backup, manifest, seconds)
     text = f"catch up with: hemostat stream SOURCE --store {shown}"
-    output.show(result, [_draw_backup("Restored", result)], text=text)
+    output.show(result, [draw_backup("Restored", result)], text=text)
 
 
 @app.command("verify")
@@ -224,7 +157,7 @@ def verify(
         tell = stack.enter_context(_show_progress(output, "verifying", "shards"))
         found = verify_store(reader, other, tell)
         shown = _show_place(store, reader)
-    output.show(found, [_draw_verification(shown, found)])
+    output.show(found, [draw_verification(shown, found)])
     if found.faults:
         raise StoreUnavailableError(
             "the store is not what it should be",
@@ -277,7 +210,7 @@ def rebuild(
         drop_generation(store, replaced)
     seconds = time.perf_counter() - started_s
     result = StoreRebuild(shown, number, replaced, n_events, n_rounds, seconds)
-    output.show(result, [_draw_rebuild(result)])
+    output.show(result, [draw_rebuild(result)])
 
 
 def _stream_until_level(
@@ -351,85 +284,3 @@ def _show_progress(output: Output, what: str, unit: str) -> Iterator[OnPart]:
     task = bar.add_task("", total=None)
     with bar:
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _draw_status(status: StoreStatus) -> Table:
-    rows = tuple(
-        (
-            str(each.shard),
-            f"{each.version:,}",
-            _show_time(each.applied_ingest_us),
-            _show_time(each.seen_applied_ingest_us),
-        )
-        for each in status.shards
-    )
-    others = [str(number) for number in status.generations if number != status.generation]
-    return Table(
-        title=f"Store {status.store}, generation {status.generation}",
-        columns=(
-            Column("shard", "right"),
-            Column("commits", "right"),
-            Column("records applied up to"),
-            Column("ids seen up to"),
-        ),
-        rows=rows,
-        caption=f"all shards are applied up to {_show_time(status.applied_ingest_us)}"
-        + (f"; other generations: {', '.join(others)}" if others else ""),
-    )
-
-
-def _draw_backup(what: str, result: StoreBackup) -> Table:
-    rows = (
-        ("records", f"{result.records:,}"),
-        ("seen event ids", f"{result.seen:,}"),
-        ("size", f"{result.bytes / 1e6:,.1f} MB"),
-        ("time", f"{result.seconds:.2f} s"),
-        ("recovery point", _show_time(result.recovery_point_us)),
-        ("behind now", _show_duration(result.behind_s)),
-    )
-    return Table(f"{what}: {result.store}", (Column(""), Column("", "right")), rows)
-
-
-def _draw_verification(shown: str, found: StoreVerification) -> Table:
-    rows = [
-        (each.layout, f"{each.records:,}", f"{each.bytes:,}", f"{each.bytes_per_record:,.0f}")
-        for each in found.layouts
-    ]
-    total = sum(each.bytes for each in found.layouts)
-    mean = total / max(1, found.records)
-    rows.append(("all", f"{found.records:,}", f"{total:,}", f"{mean:,.0f}"))
-    compared = ", compared with the other store" if found.compared else ""
-    return Table(
-        title=f"Verified {shown}: {found.faults} faults{compared}",
-        columns=(
-            Column("layout"),
-            Column("records", "right"),
-            Column("bytes", "right"),
-            Column("bytes per record", "right"),
-        ),
-        rows=tuple(rows),
-        caption=f"recovery point {_show_time(found.applied_ingest_us)}",
-    )
-
-
-def _draw_rebuild(result: StoreRebuild) -> Table:
-    rows = (
-        ("generation", str(result.generation)),
-        ("replaced", str(result.replaced or "-")),
-        ("events", f"{result.events:,}"),
-        ("rounds", str(result.rounds)),
-        ("time", f"{result.seconds:.2f} s"),
-    )
-    return Table(f"Rebuilt {result.store}", (Column(""), Column("", "right")), rows)
-
-
-def _show_time(time_us: int) -> str:
-    if not time_us:
-        return "-"
-    return datetime.fromtimestamp(time_us / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _show_duration(seconds: float) -> str:
-    from hemostat.cli.stream_tables import format_duration
-
-    return format_duration(timedelta(seconds=seconds)) if seconds else "-"
