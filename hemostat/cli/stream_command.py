@@ -74,6 +74,48 @@ KafkaOption = Annotated[
         "--kafka", metavar="KEY=VALUE", help="A setting of the Kafka client; may be repeated."
     ),
 ]
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        help="An event log, a .jsonl file, a folder of .jsonl files, or kafka://HOST:PORT/TOPIC."
+    ),
+]
+FollowOption = Annotated[
+    bool, typer.Option("--follow", help="Go on at the end: wait for more events.")
+]
+WorkersOption = Annotated[
+    int, typer.Option(help="Processes that share the work; more than one only with Redis.")
+]
+UntilOption = Annotated[
+    str,
+    typer.Option(help="Last ingest time to apply, e.g. 2011-06-01T00:00:00Z; default: all."),
+]
+BatchSizeOption = Annotated[
+    int, typer.Option(help="Rows per batch; more are faster and become visible later.")
+]
+LogFormatOption = Annotated[
+    str, typer.Option("--format", help="Of a log in both formats: parquet or jsonl.")
+]
+StoreWaitOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        help="Seconds to wait for a store or broker that is away; "
+        "default: 30, with --follow for ever.",
+    ),
+]
+MetricsPortOption = Annotated[
+    int | None, typer.Option(help="Serve Prometheus metrics on this port of 127.0.0.1.")
+]
+MapSizeGibOption = Annotated[
+    int, typer.Option(min=1, help="Upper bound of a store on disk; disk is used as needed.")
+]
+ProcessIdOption = Annotated[
+    int, typer.Option(help="Number of this process among --addresses, for several machines.")
+]
+AddressesOption = Annotated[
+    str, typer.Option(help="host:port of every process, separated by commas.")
+]
 
 
 @app.callback()
@@ -83,53 +125,22 @@ def _group() -> None:
 
 @app.command(_RUN, epilog="How far a store has come: hemostat stream status --help")
 def run(
-    source: Annotated[
-        str,
-        typer.Argument(
-            help="An event log, a .jsonl file, a folder of .jsonl files, or kafka://HOST:PORT/TOPIC."
-        ),
-    ],
+    source: SourceArgument,
     store: StoreOption,
-    follow: Annotated[
-        bool, typer.Option("--follow", help="Go on at the end: wait for more events.")
-    ] = False,
-    workers: Annotated[
-        int, typer.Option(help="Processes that share the work; more than one only with Redis.")
-    ] = 1,
-    until: Annotated[
-        str,
-        typer.Option(help="Last ingest time to apply, e.g. 2011-06-01T00:00:00Z; default: all."),
-    ] = "",
-    batch_size: Annotated[
-        int, typer.Option(help="Rows per batch; more are faster and become visible later.")
-    ] = 10_000,
-    log_format: Annotated[
-        str, typer.Option("--format", help="Of a log in both formats: parquet or jsonl.")
-    ] = "",
+    follow: FollowOption = False,
+    workers: WorkersOption = 1,
+    until: UntilOption = "",
+    batch_size: BatchSizeOption = 10_000,
+    log_format: LogFormatOption = "",
     dead_letters: DeadLettersOption = None,
     state: StateOption = None,
-    store_wait: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            help="Seconds to wait for a store or broker that is away; "
-            "default: 30, with --follow for ever.",
-        ),
-    ] = None,
-    metrics_port: Annotated[
-        int | None, typer.Option(help="Serve Prometheus metrics on this port of 127.0.0.1.")
-    ] = None,
+    store_wait: StoreWaitOption = None,
+    metrics_port: MetricsPortOption = None,
     kafka: KafkaOption = None,
-    map_size_gib: Annotated[
-        int, typer.Option(min=1, help="Upper bound of a store on disk; disk is used as needed.")
-    ] = 64,
+    map_size_gib: MapSizeGibOption = 64,
     durable: DurableOption = False,
-    process_id: Annotated[
-        int, typer.Option(help="Number of this process among --addresses, for several machines.")
-    ] = 0,
-    addresses: Annotated[
-        str, typer.Option(help="host:port of every process, separated by commas.")
-    ] = "",
+    process_id: ProcessIdOption = 0,
+    addresses: AddressesOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Stream events into the online store, going on where the last run ended.
@@ -166,6 +177,11 @@ def run(
     summary = _run_here(source, store, options, output, store_options)
     text = tell_next(summary, store, options.letters_folder)
     output.show(summary, draw_summary(summary), text=text)
+    _refuse_unreadable(summary, source, options.letters_folder)
+
+
+def _refuse_unreadable(summary: StreamSummary, source: str, letters: Path) -> None:
+    """Refuse a source of which no row could be read: it is no event log at all."""
     n_unreadable = sum(summary.dead_letters.get(reason, 0) for reason in _UNREADABLE)
     if summary.events_read and n_unreadable == summary.events_read:
         raise LogFormatError(
@@ -173,7 +189,7 @@ def run(
             field=source,
             value=f"{summary.events_read} rows, {n_unreadable} dead letters",
             expectation="events of hemostat.v1.Event",
-            fix=f"see the reasons in {options.letters_folder}",
+            fix=f"see the reasons in {letters}",
         )
 
 
