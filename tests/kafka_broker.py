@@ -30,25 +30,36 @@ def find_broker() -> Path | None:
         return None
 
 
+def find_free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class KafkaBroker:
     """One broker process; `start`, `pause` and `kill` it as often as a test likes.
 
     Args:
         folder: Where its output goes.
+        advertised_port: Where it tells clients to connect; None: its own port.
+        port: Its own port; None: a free one.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *, advertised_port: int | None = None, port: int | None = None
+    ) -> None:
         program = find_broker()
         if program is None:
             raise FileNotFoundError(ENABLE)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = port or find_free_port()
         self._log = folder / "broker.log"
         address = f"tcp://127.0.0.1:{self.port}"
+        advertised = f"tcp://127.0.0.1:{advertised_port or self.port}"
         self._command = [
             *(str(program), "broker", "--storage-engine", "memory://tansu/"),
-            *("--listener-url", address, "--advertised-listener-url", address),
+            *("--listener-url", address, "--advertised-listener-url", advertised),
         ]
         self._process: subprocess.Popen[bytes] | None = None
         self.start()

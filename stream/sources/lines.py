@@ -83,12 +83,34 @@ class LineCursor:
                     expectation=f"at least {self._position} bytes",
                     fix="append to a file that is streamed, never cut or rewrite it",
                 )
+            if self._is_following:
+                self._check_place()
             return False
         if self._position == 0:
             block = block.removeprefix(_BYTE_ORDER_MARK)
         self._position = self._file.tell()
         self._append(np.frombuffer(block, np.uint8))
         return True
+
+    def _check_place(self) -> None:
+        """Refuse to follow a file that is no longer the one at its path.
+
+        Raises:
+            LogFormatError: It was moved away, as by a rotation: what is appended now
+                stands elsewhere and would never be read.
+        """
+        try:
+            is_same = os.path.samestat(self._path.stat(), os.fstat(self._file.fileno()))
+        except FileNotFoundError:
+            is_same = False
+        if not is_same:
+            raise LogFormatError(
+                "another file, or none, stands where the followed one was",
+                field=str(self._path),
+                value="moved or deleted",
+                expectation="the same file, which only grows",
+                fix="put the file back; do not rotate a file that is streamed",
+            )
 
     def _append(self, block: npt.NDArray[np.uint8]) -> None:
         """Put a block behind what is left, cutting a line that is too long."""

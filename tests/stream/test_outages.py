@@ -16,8 +16,9 @@ from features.store.memory_store import MemoryFeatureStore
 from features.store.opening import StoreOptions, open_store
 from stream.options import StreamOptions
 from stream.runner import StreamRun, run_stream
-from tests.kafka_broker import KafkaBroker
+from tests.kafka_broker import KafkaBroker, find_free_port
 from tests.redis_servers import RedisServer
+from tests.tcp_proxy import TcpProxy
 
 _numbers = itertools.count()
 _BROKER_WAIT_S = 60.0
@@ -102,6 +103,36 @@ def test_a_broker_that_stands_still_is_waited_for(
     _follow(broker.url("events"), store, tmp_path / "state", len(messages), meanwhile)
     run_stream(str(troubled_log), whole, StreamOptions(tmp_path / "whole"))
     assert dump_opened(store)["records"] == dump_opened(whole)["records"]
+
+
+def test_connections_to_a_broker_that_are_cut_lose_nothing(
+    tmp_path: Path, troubled_log: Path, dump_opened: Callable[[Any], dict[str, Any]]
+) -> None:
+    port = find_free_port()
+    proxy = TcpProxy(port)
+    broker = KafkaBroker(tmp_path, advertised_port=proxy.port, port=port)
+    try:
+        broker.create_topic("events", 3)
+        messages = _read_messages(troubled_log)
+        broker.publish("events", messages[: len(messages) // 2])
+
+        def publish_rest() -> None:
+            proxy.mend()
+            broker.publish("events", messages[len(messages) // 2 :])
+
+        def meanwhile() -> None:
+            proxy.cut()
+            threading.Timer(1.0, publish_rest).start()
+
+        store, whole = MemoryFeatureStore(), MemoryFeatureStore()
+        source = f"kafka://127.0.0.1:{proxy.port}/events"
+        _follow(source, store, tmp_path / "state", len(messages), meanwhile)
+        assert proxy.n_cut > 0
+        run_stream(str(troubled_log), whole, StreamOptions(tmp_path / "whole"))
+        assert dump_opened(store)["records"] == dump_opened(whole)["records"]
+    finally:
+        broker.kill()
+        proxy.close()
 
 
 def test_a_broker_that_lost_its_log_is_a_new_incarnation_and_refused(

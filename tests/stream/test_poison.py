@@ -1,4 +1,4 @@
-"""One row in a hundred is poison, of all sorts: each is on file with its reason, none stops others."""
+"""One row in a hundred is poison: each is on file with its reason, none stops others."""
 
 from __future__ import annotations
 
