@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -92,6 +94,20 @@ def array_of(dtype: np.dtype[Any]) -> Any:
     return numba.types.Array(numba.from_dtype(dtype), 1, "C")
 
 
+@cache
+def _tell_of_compiling() -> None:
+    """Say once per process why it is silent: nobody waits a minute without a word."""
+    sys.stderr.write(
+        "hemostat: compiling the feature core, once per version; this takes a minute or two\n"
+    )
+    sys.stderr.flush()
+
+
+def _tell_if_compiled(kernel: Any) -> None:
+    if kernel.stats.cache_misses:
+        _tell_of_compiling()
+
+
 def compiled(signature: Any) -> Callable[[F], F]:
     """Return a decorator that compiles a kernel for one explicit signature."""
 
@@ -101,6 +117,7 @@ def compiled(signature: Any) -> Callable[[F], F]:
         kernel = numba.njit(
             [signature], cache=True, nogil=True, error_model="numpy", boundscheck=False
         )(function)
+        _tell_if_compiled(kernel)
         return cast("F", kernel)
 
     return decorate
@@ -136,6 +153,7 @@ def compiled_without_allocation(signature: Any) -> Callable[[F], F]:
         if not IS_JIT_ON:
             return function
         kernel = numba.njit([signature], **_WITHOUT_ALLOCATION)(function)
+        _tell_if_compiled(kernel)
         return cast("F", kernel)
 
     return decorate

@@ -101,7 +101,8 @@ class EmbeddedLog:
                 field=str(path),
                 value=", ".join(self.manifest.formats),
                 expectation=EMBEDDED,
-                fix="read it with `features.log.reader.EventLog`",
+                fix="name the log that `hemostat serve` appends to; one that was written once "
+                "is read as it is",
             )
         self._read_us = read_us
         folder = events_folder(path)

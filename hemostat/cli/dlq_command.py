@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from features.errors import ConfigError
 from hemostat.cli.output import Column, JsonOption, Output, Table
 
 if TYPE_CHECKING:
@@ -157,5 +158,14 @@ def _read(store: str, dead_letters: Path | None, state: Path | None) -> list[Dea
     from stream.dead_letters import read_dead_letters
     from stream.options import find_state_folder
 
-    folder = dead_letters or (state or find_state_folder(store)) / "dead_letters"
+    home = state or find_state_folder(store)
+    folder = dead_letters or home / "dead_letters"
+    if not folder.exists() and (dead_letters or not home.exists()):
+        raise ConfigError(
+            "there are no dead letters here, nor a stream's folder",
+            field="--dead-letters" if dead_letters else "--state" if state else "--store",
+            value=str(dead_letters or home),
+            expectation="what was given to `hemostat stream`",
+            fix="check the path",
+        )
     return list(read_dead_letters(folder))

@@ -38,6 +38,8 @@ DurableOption = Annotated[
     bool, typer.Option("--durable", help="Wait for the disk at each commit (folders).")
 ]
 
+KeepOption = Annotated[bool, typer.Option("--keep", help="Keep the generation that was in use.")]
+
 OnPart = Callable[[int, int | None], None]
 """Told the number of parts done and of all; None: not known."""
 
@@ -114,19 +116,23 @@ def restore(
     replace: Annotated[
         bool, typer.Option("--replace", help="Take the place of the store that is there.")
     ] = False,
+    keep: KeepOption = False,
     durable: DurableOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fill a store from a backup; the stream then goes on from the backup's positions."""
     from features.store.backup import restore_backup
-    from features.store.opening import StoreOptions, open_store
+    from features.store.opening import StoreOptions, drop_generation, open_store, read_generations
 
     output = Output(as_json)
     started_s = time.perf_counter()
+    replaced = read_generations(store).current
     with _show_progress(output, "restoring", "shards") as tell:
         manifest = restore_backup(
             backup, store, StoreOptions(is_durable=durable), is_replacing=replace, on_shard=tell
         )
+    if replaced and not keep:
+        drop_generation(store, replaced)
     seconds = time.perf_counter() - started_s
     with open_store(store, "read") as reader:
         shown = _show_place(store, reader)
@@ -172,9 +178,7 @@ def verify(
 def rebuild(
     source: Annotated[str, typer.Argument(help="The log that the store was streamed from.")],
     store: StoreOption,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Keep the generation that was in use.")
-    ] = False,
+    keep: KeepOption = False,
     durable: DurableOption = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -80,3 +80,16 @@ def test_what_is_no_store_is_told_in_one_message(
     assert "there is no online store here" in capsys.readouterr().err
     assert main(["store", "restore", str(tmp_path), "--store", str(tmp_path / "new")]) == 2
     assert "this is no backup" in capsys.readouterr().err
+
+
+def test_a_restored_backup_takes_the_place_of_the_store_that_was_there(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backup, words = str(tmp_path / "backup"), ["store", "status", "--store", str(store)]
+    _run(["store", "backup", "--store", str(store), "--to", backup], capsys)
+    assert main(["store", "restore", backup, "--store", str(store)]) == 2
+    capsys.readouterr()
+    _run(["store", "restore", backup, "--store", str(store), "--replace"], capsys)
+    assert _run(words, capsys)["generations"] == [2]
+    _run(["store", "restore", backup, "--store", str(store), "--replace", "--keep"], capsys)
+    assert _run(words, capsys)["generations"] == [2, 3]

@@ -150,3 +150,21 @@ def test_a_second_stream_on_the_store_is_refused(
     with LmdbFeatureStore.open_writer(store):
         assert main(["stream", str(log), "--store", str(store)]) == EXIT_USER_ERROR
     assert "another stream writes to this store" in capsys.readouterr().err
+
+
+def test_a_single_file_of_raw_events_is_streamed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = {
+        "event_id": "e1",
+        "tenant": "demo",
+        "event_time": "2024-01-01T00:00:00Z",
+        "customer_id": "c1",
+        "channel": "CHANNEL_WEB",
+        "product_viewed": {"sku": "s"},
+    }
+    file = tmp_path / "events.jsonl"
+    file.write_text(json.dumps(event) + "\n")
+    assert main(["stream", str(file), "--store", str(tmp_path / "store"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["accepted"] == 1
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["events.jsonl", "store"]
