@@ -26,8 +26,9 @@ help:  ## List the targets
 demo: warm  ## Events in, scores out: simulated, or from DATA=../shared/data/online_retail
 	@$(HEMOSTAT) demo $(if $(DATA),--data '$(DATA)')
 
+# Two processes: half of the time goes to waiting for servers. ARGS='-n 0' runs in one.
 test: warm  ## Run the tests; ARGS='-k name' goes to pytest
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/.stamp  ## All static checks; goes on after a failure, so that one run shows all
 	@$(MAKE) --no-print-directory --keep-going check-format check-lint check-types check-imports \

@@ -120,7 +120,7 @@ class Output:
         for table in tables:
             console.print(_draw(table))
         if text:
-            console.print(text, markup=False, highlight=False)
+            console.print(text, markup=False, highlight=False, soft_wrap=True)  # Paths stay whole.
 
     def note(self, text: str) -> None:
         """Tell the person at the terminal what is going on; silent with `--json`."""

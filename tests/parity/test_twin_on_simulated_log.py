@@ -1,4 +1,4 @@
-"""The core against the twin where every feature moves: texts, channels, late and told twice."""
+"""The core against the twin on a simulated shop: texts, channels, late and told twice."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_simulated(folder, n_customers=200, days=500, seed=11)
 
 
-def test_every_feature_equals_the_twin_and_every_feature_moves(
+def test_every_feature_equals_the_twin_in_bulk_and_through_the_store(
     log: Path, tmp_path: Path, print_result: Callable[[str], None]
 ) -> None:
     events, cases = read_cases(log)
@@ -45,9 +45,3 @@ def test_every_feature_equals_the_twin_and_every_feature_moves(
     assert whole.differences == ()
     assert through.differences == ()
     assert whole.n_pairs > 2_900
-    still = [
-        name
-        for name, column in zip(twin.names, twin.values.T, strict=True)
-        if len(np.unique(column[~np.isnan(column)])) < 2
-    ]
-    assert still == []
