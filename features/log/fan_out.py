@@ -229,4 +229,6 @@ def to_fold_rows(cells: EventCells) -> FoldRows:
 
 
 def _to_bytes(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
+    if not len(keys):  # A view of nothing has odd strides, which joining passes on.
+        return np.empty((0, ENTITY_KEY_SIZE), np.uint8)
     return keys.view(np.uint8).reshape(len(keys), ENTITY_KEY_SIZE)

@@ -12,7 +12,7 @@ import numpy as np
 
 from features.errors import LogFormatError
 from features.log.jsonl_source import find_raw_files
-from features.log.manifest import partition_path
+from features.log.manifest import ARCHIVE, partition_path
 from features.log.reader import EventLog
 from stream.sources.lines import LineCursor
 from stream.sources.port import Encoding, Raw, RawRows, RawTable
@@ -25,7 +25,7 @@ class FileSource:
     """A log in files.
 
     Args:
-        path: An event log's folder, a `.jsonl` file or a folder of them.
+        path: An event log's or archive's folder, a `.jsonl` file or a folder of them.
         log_format: `parquet` or `jsonl`; None takes Parquet if the log has it.
 
     Raises:
@@ -40,7 +40,8 @@ class FileSource:
         self.incarnation = manifest.incarnation
         self.n_partitions = manifest.n_partitions
         self.n_rows = manifest.n_events
-        self.is_finite = True
+        # The log behind an archive may grow, and the next archiving go on in mid-group.
+        self.is_finite = self._log.log_format != ARCHIVE
         last = manifest.last_ingest_time
         self.last_ingest_us = 0 if last is None else (last - _EPOCH) // timedelta(microseconds=1)
 
@@ -58,7 +59,7 @@ class FileSource:
                     expectation=f"at least {start} rows",
                     fix="restore the log, or rebuild: `hemostat stream SOURCE --store NEW`",
                 )
-        if self._log.log_format == "parquet":
+        if self._log.log_format in ("parquet", ARCHIVE):
             return TableReader(self._log, starts, max(1, batch_size // max(1, len(starts))))
         raw_files = find_raw_files(self._log.path)
         files = {
