@@ -6,9 +6,11 @@ from pathlib import Path
 
 from features.errors import ConfigError
 from features.log.appender import KAFKA_PREFIX, open_appender
-from features.log.erasure_register import ErasureRegisters
+from features.log.erasure_register import AllErasures
+from features.store.opening import open_store
 from features.store.place import is_redis_url
 from scoring.event_intake import EventCheck
+from scoring.known_erasures import KnownErasures
 from scoring.metrics import ScoringMetrics
 from scoring.publishing import Publisher
 from scoring.settings import ServerSettings
@@ -24,16 +26,28 @@ def open_publisher(settings: ServerSettings, metrics: ScoringMetrics) -> Publish
     """
     target = settings.events_target
     check = _load_check()
-    registers = [] if is_redis_url(settings.store) else [Path(settings.store)]
-    if not target.startswith(KAFKA_PREFIX):
-        registers.append(Path(target))
+    appender = open_appender(target)
+    try:
+        erasures = _open_erasures(settings.store, target)
+    except BaseException:
+        appender.close()
+        raise
     return Publisher(
-        appender=open_appender(target),
+        appender=appender,
         check=check,
-        read_erasures=ErasureRegisters(registers).read,
+        erasures=erasures,
         metrics=metrics,
         max_waiting_events=settings.max_waiting_events,
     )
+
+
+def _open_erasures(store: str, target: str) -> KnownErasures:
+    """Return who was erased, by the registers of the store and of the log."""
+    folders = [] if target.startswith(KAFKA_PREFIX) else [Path(target)]
+    if not is_redis_url(store):
+        return KnownErasures(AllErasures(None, [Path(store), *folders]), is_remote=False)
+    reader = open_store(store, "read")
+    return KnownErasures(AllErasures(reader, folders), is_remote=True, close=reader.close)
 
 
 def _load_check() -> EventCheck:

@@ -22,6 +22,7 @@ from features.log.embedded_appender import Appended, read_wall_us
 from hemostat.v1 import event_pb2
 from hemostat.v1 import scoring_pb2 as pb
 from scoring.event_intake import EventCheck, Intake, check_count, take_in
+from scoring.known_erasures import KnownErasures
 from scoring.metrics import ScoringMetrics
 
 RETRY_AFTER_MS = 200
@@ -50,7 +51,7 @@ class Publisher:
     Args:
         appender: The log; closed with this.
         check: Finds what is wrong with events.
-        read_erasures: Returns who was erased.
+        erasures: Tells who was erased; closed with this.
         metrics: Where events are counted.
         max_waiting_events: More are turned away.
         read_us: The wall clock: a log has no other time.
@@ -61,14 +62,14 @@ class Publisher:
         *,
         appender: EventAppender,
         check: EventCheck,
-        read_erasures: Callable[[], Erasures],
+        erasures: KnownErasures,
         metrics: ScoringMetrics,
         max_waiting_events: int,
         read_us: Callable[[], int] = read_wall_us,
     ) -> None:
         self._appender = appender
         self._check = check
-        self._read_erasures = read_erasures
+        self._erasures = erasures
         self._metrics = metrics
         self._max_waiting_events = max_waiting_events
         self._read_us = read_us
@@ -84,7 +85,9 @@ class Publisher:
             InvalidRequestError: There are too many.
             OverloadedError: Too many wait already; nothing of this call was appended.
             StoreUnavailableError: The log cannot be written; some events may stand in
-                it all the same, telling them again is harmless.
+                it all the same, telling them again is harmless. Or nobody can tell who
+                was erased.
+            LogFormatError: A register of the erased is damaged.
         """
         check_count(events)
         self._reserve(len(events))
@@ -108,10 +111,11 @@ class Publisher:
     async def _publish(self, events: Sequence[event_pb2.Event]) -> pb.PublishEventsResponse:
         response = pb.PublishEventsResponse()
         taken: list[Intake] = []
+        erasures = await self._erasures.read()
         for first in range(0, len(events), _CHUNK_EVENTS):
             if first:
                 await asyncio.sleep(0)
-            taken.append(self._take_in(events[first : first + _CHUNK_EVENTS]))
+            taken.append(self._take_in(events[first : first + _CHUNK_EVENTS], erasures))
         messages = [message for intake in taken for message in intake.messages]
         if messages:
             partitions = [number for intake in taken for number in intake.partitions]
@@ -129,12 +133,12 @@ class Publisher:
             self._metrics.published_events.labels(_STATUSES[result.status]).inc()
         return response
 
-    def _take_in(self, events: Sequence[event_pb2.Event]) -> Intake:
+    def _take_in(self, events: Sequence[event_pb2.Event], erasures: Erasures) -> Intake:
         return take_in(
             events,
             now_us=self._read_us(),
             n_partitions=self._appender.n_partitions,
-            erasures=self._read_erasures(),
+            erasures=erasures,
             check=self._check,
         )
 
@@ -179,6 +183,7 @@ class Publisher:
             await asyncio.wait([self._appending])
         self._thread.shutdown()
         self._appender.close()
+        await self._erasures.close()
 
 
 class PublisherSource:

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
-from features.erasures import Erasures, merge_erasures
-from features.log.erasure_register import ErasureRegisters, ErasureRequests
+from features.erasures import Erasures
+from features.log.erasure_register import AllErasures, ErasureRequests
 from features.store.erasing import erase_customer
 from features.store.lmdb_store import LmdbFeatureReader
 from features.store.port import FeatureStore
 
 _LOOK_EVERY_S = 0.5
-
-
-@runtime_checkable
-class KeepsErasures(Protocol):
-    """A store that holds the register of erased customers itself: Redis has no folder."""
-
-    def read_erasures(self) -> Erasures:
-        """Return everybody registered by now."""
-        ...
 
 
 def find_register_folders(source: str) -> tuple[Path, ...]:
@@ -30,36 +20,6 @@ def find_register_folders(source: str) -> tuple[Path, ...]:
     if not path.exists():
         return ()
     return (path if path.is_dir() else path.parent,)
-
-
-class AllErasures:
-    """Everybody registered as erased, in whichever register. For one thread.
-
-    Args:
-        store: Asked for its own register, if it has one.
-        folders: Where more registers stand.
-    """
-
-    def __init__(self, store: FeatureStore, folders: Sequence[Path]) -> None:
-        self._store = store if isinstance(store, KeepsErasures) else None
-        self._registers = ErasureRegisters(folders)
-        self._parts = Erasures.empty(), Erasures.empty()
-        self._merged = Erasures.empty()
-
-    def read(self) -> Erasures:
-        """Return everybody erased by now; cheap if nobody is new.
-
-        Raises:
-            LogFormatError: A register is damaged.
-            StoreUnavailableError: One cannot be read.
-        """
-        of_folders = self._registers.read()
-        if self._store is None:
-            return of_folders
-        parts = of_folders, self._store.read_erasures()
-        if any(new is not old for new, old in zip(parts, self._parts, strict=True)):
-            self._merged, self._parts = merge_erasures(*parts), parts
-        return self._merged
 
 
 class ErasureDuty:

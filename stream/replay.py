@@ -19,6 +19,7 @@ import numpy as np
 
 from features.errors import ConfigError
 from features.keys import N_SHARDS
+from features.log.erasure_register import AllErasures
 from features.log.rejections import RejectionReason
 from features.records.packing import PackedRecords
 from features.store.port import (
@@ -31,7 +32,7 @@ from features.store.port import (
 from stream.batches import BatchId
 from stream.dead_letters import DeadLetter, DeadLetterFiles, read_dead_letters
 from stream.decoding import DecodedBatch, DecodingRules, decode_raws, take_raw
-from stream.erasing import AllErasures, find_register_folders
+from stream.erasing import find_register_folders
 from stream.options import StreamOptions
 from stream.progress import drop_replays, make_replay_id, make_source_id
 from stream.reading import make_letters

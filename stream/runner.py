@@ -24,9 +24,10 @@ from features.errors import (
     StoreUnavailableError,
 )
 from features.keys import N_SHARDS
+from features.log.erasure_register import AllErasures
 from features.store.opening import StoreOptions, open_store
 from features.store.port import FeatureStore
-from stream.erasing import AllErasures, find_register_folders
+from stream.erasing import find_register_folders
 from stream.flow import FlowStop, build_flow
 from stream.metrics import serve_metrics
 from stream.options import DEFAULT_BATCH_SIZE, StreamOptions

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from features.log.erasure_register import AllErasures
 from stream.applied_clock import AppliedClock
 from stream.batches import NewRows, RowBatch
 from stream.dead_letters import DeadLetterFiles
 from stream.decoding import DecodingRules
-from stream.erasing import AllErasures, ErasureDuty
+from stream.erasing import ErasureDuty
 from stream.flow import Feed
 from stream.reading import BatchReader, ReadAhead
 from stream.record_step import RecordStep

@@ -15,6 +15,7 @@ import fcntl
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -122,6 +123,45 @@ class ErasureRegisters:
         ):
             self._merged = merge_erasures(*parts)
             self._parts = parts
+        return self._merged
+
+
+@runtime_checkable
+class KeepsErasures(Protocol):
+    """A store that holds the register of erased customers itself: Redis has no folder."""
+
+    def read_erasures(self) -> Erasures:
+        """Return everybody registered by now."""
+        ...
+
+
+class AllErasures:
+    """Everybody registered as erased, in whichever register. For one thread.
+
+    Args:
+        store: Asked for its own register, if it has one.
+        folders: Where more registers stand.
+    """
+
+    def __init__(self, store: object, folders: Sequence[Path]) -> None:
+        self._store = store if isinstance(store, KeepsErasures) else None
+        self._registers = ErasureRegisters(folders)
+        self._parts = Erasures.empty(), Erasures.empty()
+        self._merged = Erasures.empty()
+
+    def read(self) -> Erasures:
+        """Return everybody erased by now; cheap if nobody is new.
+
+        Raises:
+            LogFormatError: A register is damaged.
+            StoreUnavailableError: One cannot be read.
+        """
+        of_folders = self._registers.read()
+        if self._store is None:
+            return of_folders
+        parts = of_folders, self._store.read_erasures()
+        if any(new is not old for new, old in zip(parts, self._parts, strict=True)):
+            self._merged, self._parts = merge_erasures(*parts), parts
         return self._merged
 
 

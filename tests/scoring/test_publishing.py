@@ -15,6 +15,7 @@ from features.log.embedded_log import EmbeddedLog
 from hemostat.v1 import event_pb2
 from hemostat.v1 import scoring_pb2 as pb
 from scoring.event_checks import check_events
+from scoring.known_erasures import KnownErasures
 from scoring.metrics import ScoringMetrics
 from scoring.publishing import Publisher
 
@@ -34,14 +35,29 @@ def _return(number: int, customer: str = "c1", text: str = "") -> event_pb2.Even
     return event
 
 
+class _Register:
+    """A register that says what it was given, or does not answer."""
+
+    def __init__(self, erasures: Erasures) -> None:
+        self.erasures = erasures
+        self.is_away = False
+        self.asked = 0
+
+    def read(self) -> Erasures:
+        self.asked += 1
+        if self.is_away:
+            raise StoreUnavailableError("the server is away")
+        return self.erasures
+
+
 def _make_publisher(
     appender: object, erasures: Erasures | None = None, max_waiting_events: int = 10_000
 ) -> Publisher:
-    nobody = erasures or Erasures.empty()
+    register = _Register(erasures or Erasures.empty())
     return Publisher(
         appender=appender,  # type: ignore[arg-type]
         check=check_events,
-        read_erasures=lambda: nobody,
+        erasures=KnownErasures(register, is_remote=False),
         metrics=ScoringMetrics(),
         max_waiting_events=max_waiting_events,
         read_us=lambda: NOW_US,
