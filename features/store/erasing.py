@@ -1,11 +1,14 @@
 """Removes a customer from a store: their own records, and their mark on shared identities.
 
-To be called by the store's one writer. What is left are tallies of products,
-regions and stores, in which nobody can be told apart.
+What is left are tallies of products, regions and stores, in which nobody can be told
+apart. Finding the marks reads all records, and takes seconds; each shard is then
+changed in one step that is prepared on what it holds at that moment, so a stream
+may write meanwhile and loses nothing. (Into a folder only its one writer writes.)
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +21,7 @@ from features.errors import CommitConflictError, StoreReplacedError
 from features.keys import ENTITY_KEY_SIZE, N_SHARDS, compute_member, compute_shard
 from features.records.identity import IDENTITY_DTYPE
 from features.records.packing import PackedRecords, pack_records, unpack_records
-from features.store.port import FeatureStore, RecordCommit
+from features.store.port import FeatureStore, RecordCommit, ShardState
 
 _LAYOUT_BYTE = 1  # Of a stored form; see `records.packing`.
 
@@ -44,13 +47,17 @@ def erase_customer(store: FeatureStore, request: ErasureRequest) -> ErasedRecord
     Progress stays, versions of the touched shards move on: drop what is cached.
 
     Raises:
-        CommitConflictError: Somebody else writes to the store; begin again.
+        StoreReplacedError: Another generation has taken over; begin again.
         StoreUnavailableError: It cannot be written; what is left is found next time.
     """
+    member = compute_member(request.customer_key)
+    # All reading before all writing: each shard that is touched makes a stream begin anew.
+    named = [_find_named(store, shard, member) for shard in range(N_SHARDS)]
     n_customer = _delete(store, request.customer_key)
     n_activity = _delete(store, request.activity_key)
-    member = compute_member(request.customer_key)
-    n_identity = sum(_remove_member(store, shard, member) for shard in range(N_SHARDS))
+    n_identity = sum(
+        _remove_member(store, shard, keys, member) for shard, keys in enumerate(named) if len(keys)
+    )
     return ErasedRecords(n_customer, n_activity, n_identity)
 
 
@@ -62,20 +69,29 @@ def fence_off(store: FeatureStore) -> None:
     the stream reads again, with the register as it is now.
 
     Raises:
+        StoreReplacedError: Another generation has taken over; begin again.
         StoreUnavailableError: It cannot be written.
     """
     nothing = np.empty((0, ENTITY_KEY_SIZE), np.uint8), PackedRecords.from_blobs([])
     for shard in range(N_SHARDS):
-        is_moved = False
-        while not is_moved:
-            state = store.read_shard_state(shard)
-            try:
-                store.commit_records([RecordCommit(shard, state.version, *nothing, state)])
-                is_moved = True
-            except StoreReplacedError:
-                raise
-            except CommitConflictError:
-                continue  # The stream was faster: now it has another version to be moved.
+
+        def move(state: ShardState, shard: int = shard) -> None:
+            store.commit_records([RecordCommit(shard, state.version, *nothing, state)])
+
+        _change(store, shard, move)
+
+
+def _change(store: FeatureStore, shard: int, step: Callable[[ShardState], None]) -> None:
+    """Read a shard's state and change the shard, again for as long as the stream is faster."""
+    while True:
+        state = store.read_shard_state(shard)
+        try:
+            step(state)
+        except StoreReplacedError:
+            raise
+        except CommitConflictError:
+            continue  # Now it has another version, and maybe other records.
+        return
 
 
 def _delete(store: FeatureStore, key: bytes) -> int:
@@ -84,29 +100,37 @@ def _delete(store: FeatureStore, key: bytes) -> int:
         return 0
     shard = compute_shard(key)
     keys = np.frombuffer(key, np.uint8).reshape(1, -1)
-    store.delete_records(shard, store.read_shard_state(shard).version, keys)
+
+    def delete(state: ShardState) -> None:
+        store.delete_records(shard, state.version, keys)
+
+    _change(store, shard, delete)
     return 1
 
 
-def _remove_member(store: FeatureStore, shard: int, member: int) -> int:
-    """Take a member out of a shard's identity records; return of how many."""
-    keys: list[npt.NDArray[np.uint8]] = []
-    records: list[npt.NDArray[Any]] = []
+def _find_named(store: FeatureStore, shard: int, member: int) -> npt.NDArray[np.uint8]:
+    """Return the keys of a shard's identity records that name a member, ascending."""
+    keys = [np.empty((0, ENTITY_KEY_SIZE), np.uint8)]
     for chunk_keys, packed in store.scan(shard):
-        places, found = _find_records(packed, member)
-        if len(places):
-            keys.append(chunk_keys[places])
-            records.append(found)
-    if not keys:
-        return 0
-    all_keys, held = np.concatenate(keys), np.concatenate(records)
-    _take_out(held, np.uint64(member))
-    state = store.read_shard_state(shard)
-    commit = RecordCommit(
-        shard, state.version, all_keys, pack_records(Layout.IDENTITY, held), state
-    )
-    store.commit_records([commit])
-    return len(held)
+        places, _ = _find_records(packed, member)
+        keys.append(chunk_keys[places])
+    return np.concatenate(keys)
+
+
+def _remove_member(
+    store: FeatureStore, shard: int, keys: npt.NDArray[np.uint8], member: int
+) -> int:
+    """Take a member out of a shard's identity records; return of how many."""
+
+    def take_out(state: ShardState) -> None:
+        packed = store.read_packed(keys)  # After the state: what is newer is refused.
+        places, held = _find_records(packed, member)
+        _take_out(held, np.uint64(member))
+        fresh = pack_records(Layout.IDENTITY, held)
+        store.commit_records([RecordCommit(shard, state.version, keys[places], fresh, state)])
+
+    _change(store, shard, take_out)
+    return len(keys)
 
 
 def _find_records(

@@ -19,9 +19,9 @@ import msgspec
 from features.entities import Entity
 from features.erasures import ErasureRequest
 from features.errors import (
-    CommitConflictError,
     ConfigError,
     StoreLockedError,
+    StoreReplacedError,
     StoreUnavailableError,
 )
 from features.keys import compute_entity_key
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.05
 _TIMEOUT_S = 60.0
-_TRIES = 50
+_TRIES = 5
 
 
 class Removal(msgspec.Struct, frozen=True):
@@ -171,12 +171,13 @@ def _register(request: ErasureRequest, places: Places) -> None:
 
 def _register_in_redis(address: str, request: ErasureRequest) -> None:
     from features.store.opening import read_generations
+    from features.store.redis_address import parse_address
 
     if not read_generations(address).current:
         raise StoreUnavailableError(
             "there is no online store here",
             field="--store",
-            value=address,
+            value=parse_address(address).shown,
             expectation="a store made by `hemostat stream`",
             fix="correct address and prefix",
         )
@@ -190,18 +191,20 @@ def _forget_in_redis(address: str, request: ErasureRequest) -> Iterator[Removal]
     """Remove the records of every generation; a running stream begins again from the store."""
     from features.store.erasing import erase_customer, fence_off
     from features.store.opening import open_store, read_generations
+    from features.store.redis_address import parse_address
 
+    shown = parse_address(address).shown
     for generation in read_generations(address).numbers:
         for attempt in range(_TRIES):
             writer = open_store(address, "write", generation=generation)
             try:
                 fence_off(writer)
                 erased = erase_customer(writer, request)
-            except CommitConflictError:
+            except StoreReplacedError:
                 if attempt == _TRIES - 1:
                     raise
             else:
-                yield from _list_records(f"{address} (generation {generation})", erased)
+                yield from _list_records(f"{shown} (generation {generation})", erased)
                 break
             finally:
                 writer.close()
