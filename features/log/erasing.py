@@ -8,13 +8,14 @@ changed; the register beside them keeps their events from coming back.
 
 from __future__ import annotations
 
+import mmap
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.log.blanking import blank_rows
@@ -67,12 +68,13 @@ def erase_from_feature_log(path: Path, customer_key: bytes) -> int:
     n_dropped = 0
     with explained(path):
         for file in sorted(path.glob("day=*/*.parquet")):
-            keys = pq.read_table(file, columns=["customer_key"]).column(0)
-            is_kept = np.array([key.as_py() != customer_key for key in keys], np.bool_)
-            if is_kept.all():
+            keys = pq.read_table(file, columns=["customer_key"], partitioning=None).column(0)
+            is_kept = pc.not_equal(keys, pa.scalar(customer_key, keys.type)).fill_null(True)
+            n_theirs = len(keys) - int(pc.sum(is_kept).as_py())
+            if not n_theirs:
                 continue
-            n_dropped += int((~is_kept).sum())
-            table = pq.read_table(file, partitioning=None).filter(pa.array(is_kept))
+            n_dropped += n_theirs
+            table = pq.read_table(file, partitioning=None).filter(is_kept)
             _replace(file, partial(pq.write_table, table))
     return n_dropped
 
@@ -106,22 +108,39 @@ def _erase_parquet(file: Path, match: CustomerMatch) -> int:
 
 def _erase_lines(file: Path, match: CustomerMatch) -> int:
     """Empty the matching lines of a JSONL file; it is rewritten only if there are any."""
-    needle = match.line_needle
-    with file.open("rb") as lines:
-        if not any(needle in line and match.matches_line(line) for line in lines):
+    if not file.stat().st_size:
+        return 0  # Nothing cannot be mapped.
+    with (
+        file.open("rb") as opened,
+        mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        lines = list(_find_lines(content, match))
+        if not lines:
             return 0
-    n_erased = 0
 
-    def write(draft: Path) -> None:
-        nonlocal n_erased
-        with file.open("rb") as lines, draft.open("wb") as out:
-            for line in lines:
-                is_theirs = needle in line and match.matches_line(line)
-                n_erased += is_theirs
-                out.write(_BLANK_LINE if is_theirs else line)
+        def write(draft: Path) -> None:
+            position = 0
+            with draft.open("wb") as out, memoryview(content) as view:
+                for start, end in lines:
+                    out.write(view[position:start])
+                    out.write(_BLANK_LINE)
+                    position = end
+                out.write(view[position:])
 
-    _replace(file, write)
-    return n_erased
+        _replace(file, write)
+    return len(lines)
+
+
+def _find_lines(content: mmap.mmap, match: CustomerMatch) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of each matching line, its line end included."""
+    needle = match.line_needle
+    place = content.find(needle)
+    while place >= 0:
+        start = content.rfind(b"\n", 0, place) + 1
+        end = content.find(b"\n", place) + 1 or len(content)
+        if match.matches_line(content[start:end]):
+            yield start, end
+        place = content.find(needle, end)
 
 
 def _replace(file: Path, write: Callable[[Path], None]) -> None:
