@@ -4,6 +4,9 @@ Made of cells, so it is the same whatever the format or batch that an event come
 in. Every cell that is not 0 adds its part, seeded by its field's path: absent
 values and proto defaults add nothing, so a field that a later version of the
 protos adds does not change the hashes of events without it.
+
+A text takes no part. Of it only the embedding is left, and that is another one once
+another embedder is in force: an event told again would contradict itself.
 """
 
 from __future__ import annotations
@@ -14,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from features.compiled import array_of, compiled, inlined, int64_1d, uint64_1d, uint64_2d, void
-from features.embedding import DIM
 from features.hashing import add_u64, hash_bytes, mul_u64
 from features.log.cells import (
     HEAD_DTYPE,
@@ -47,12 +49,17 @@ def _fill_seeds(
     cells: npt.NDArray[np.uint64],
     bits: npt.NDArray[np.uint64],
 ) -> None:
-    """Write the seed of each cell and of each presence bit (in a line: of its cell)."""
+    """Write the seed of each cell and of each presence bit (in a line: of its cell).
+
+    A cell without one takes no part.
+    """
     for field in fields:
         path = f"{prefix}.{field.path}"
+        if field.spec.name == "embedder":
+            continue
         if field.cell >= 0:
             cells[field.cell] = _make_seed(path)
-        if field.spec.type == "string" and field.spec.name != "embedder":
+        if field.spec.type == "string":
             cells[field.cell + 1] = _make_seed(f"{path}/2")
         if field.bit >= 0:
             bits[field.bit] = _make_seed(f"{path}?")
@@ -73,7 +80,6 @@ _WIDTHS = np.array(
 )
 """Cells of each kind."""
 
-_EMBEDDING = np.array([_make_seed(f"embedding/{n}") for n in range(DIM // 8)], np.uint64)
 _EVENT_TIME = np.uint64(_make_seed("event_time"))
 _KNOWN_AT = np.uint64(_make_seed("known_at"))
 _CUSTOMER_1 = np.uint64(_make_seed("customer_id"))
@@ -120,12 +126,11 @@ def _chain_rows(
     return chained
 
 
-@compiled(void(array_of(HEAD_DTYPE), uint64_2d, uint64_2d, uint64_2d, int64_1d, uint64_1d))
+@compiled(void(array_of(HEAD_DTYPE), uint64_2d, uint64_2d, int64_1d, uint64_1d))
 def _hash_events(
     heads: npt.NDArray[Any],
     words: npt.NDArray[np.uint64],
     lines: npt.NDArray[np.uint64],
-    embeddings: npt.NDArray[np.uint64],
     widths: npt.NDArray[np.int64],
     out: npt.NDArray[np.uint64],
 ) -> None:
@@ -134,7 +139,8 @@ def _hash_events(
         kind = int(head["kind"])
         total = _add_head(_KINDS[kind], head)
         for cell in range(widths[kind]):
-            total = _add(total, words[i, cell], _CELLS[kind, cell])
+            if _CELLS[kind, cell] != _ZERO:
+                total = _add(total, words[i, cell], _CELLS[kind, cell])
         present = head["present"]
         bit = 0
         while present != _ZERO:
@@ -145,10 +151,6 @@ def _hash_events(
         if head["line_count"] > 0:
             chained = _chain_rows(lines, head["first_line"], head["line_count"], _LINE)
             total = _add(total, chained, _LINES)
-        place = int(head["embedding"])
-        if place >= 0:
-            for word in range(embeddings.shape[1]):
-                total = _add(total, embeddings[place, word], _EMBEDDING[word])
         # 0 is kept for "not seen".
         out[i] = max(_mix(add_u64(total, _GOLDEN)), _ONE)
 
@@ -157,7 +159,8 @@ def compute_content_hashes(cells: EventCells) -> npt.NDArray[np.uint64]:
     """Return the hash of each event's content, shape `(n,)`, never 0.
 
     Equal for equal events. Tenant, event id and ingest time are not content: they
-    are identity, and the log's own stamp, which differs when an event comes again.
+    are identity, and the log's own stamp, which differs when an event comes again. Nor
+    is what became of a text.
     64 bits, so two different contents collide once in 10^19.
     """
     out = np.empty(len(cells), np.uint64)
@@ -165,7 +168,6 @@ def compute_content_hashes(cells: EventCells) -> npt.NDArray[np.uint64]:
         cells.head,
         cells.cells.view(np.uint64),
         cells.lines.view(np.uint64),
-        cells.embeddings.view(np.uint64),
         _WIDTHS,
         out,
     )

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.embedding import EMBEDDERS, Embedder, embed_text, embed_texts
 from features.log import structs
 from features.log.arrow_cells import from_arrow
 from features.log.assemble import build_batch
@@ -96,6 +97,25 @@ def test_absent_false_and_true_are_three_contents() -> None:
     assert len(set(_hash(*events))) == 3
 
 
+def test_an_event_told_again_under_another_embedder_has_the_same_hash() -> None:
+    embedder = Embedder(2, "reversed-v2", 0, lambda texts: embed_texts(texts)[:, ::-1])
+    assert len(set(_hash(_return(EMBEDDERS[0]), _return(embedder), _return(None)))) == 1
+    assert len(set(_hash(_return(embedder), _return(embedder, "REASON_CODE_OTHER")))) == 2
+
+
+def _return(embedder: Embedder | None, code: str = "REASON_CODE_CHANGED_MIND") -> Any:
+    reason = structs.Reason(code=code)
+    if embedder is not None:
+        vector = embed_text("zu klein, passt nicht", embedder).tobytes()
+        reason = structs.Reason(code=code, embedding=vector, embedder=embedder.name)
+    return structs.Event(
+        event_id="e",
+        tenant="t",
+        event_time=1_000,
+        return_requested=structs.ReturnRequested(return_id="r", quantity=1, reason=reason),
+    )
+
+
 _EVENTS = st.lists(row_events(), min_size=1, max_size=8)
 
 
@@ -132,8 +152,7 @@ def _show_content(event: event_pb2.Event) -> str:
     for name in ("reason", "message", "review"):
         if name in getattr(content, kind).DESCRIPTOR.fields_by_name:
             reason = getattr(getattr(content, kind), name)
-            if not any(reason.embedding):
-                reason.embedding = b""  # One that says nothing is none.
+            reason.embedding, reason.embedder = b"", ""
     return str(content)
 
 
