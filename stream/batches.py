@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from features.store.port import MAX_EARLY_US
+
 
 @dataclass(frozen=True, slots=True)
 class PartitionRange:
@@ -20,9 +22,10 @@ class PartitionRange:
         start_offset: Offset of the first row.
         next_offset: Offset behind the last row; equal to `start_offset` if there is none.
         passed_ingest_us: No row behind this range has an `ingest_time` at or before
-            this one, as far as the rows tell. Microseconds UTC.
+            this one, as far as its last row tells; 0: none tells. Microseconds UTC.
         idle_us: The source had nothing more at this moment of the log's clock; 0: it
             had, or does not say. Counts for freshness, never for forgetting ids.
+        least_ingest_us: The earliest `ingest_time` of its rows; 0: there is none.
     """
 
     source_id: str
@@ -31,10 +34,21 @@ class PartitionRange:
     next_offset: int
     passed_ingest_us: int
     idle_us: int = 0
+    least_ingest_us: int = 0
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether it is more than a mark that there is nothing more."""
+        return self.next_offset > self.start_offset
 
     @property
     def visible_us(self) -> int:
-        """Up to which `ingest_time` everything is in once the range is applied."""
+        """Up to which `ingest_time` everything is in once the range is applied.
+
+        A row that tells a time which the log's own clock has yet to reach tells nothing.
+        """
+        if self.idle_us and self.passed_ingest_us > self.idle_us + MAX_EARLY_US:
+            return self.idle_us
         return max(self.passed_ingest_us, self.idle_us)
 
 

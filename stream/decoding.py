@@ -318,11 +318,13 @@ def _make_range(
 ) -> PartitionRange:
     """Return what applying a stretch of rows means; malformed rows tell no time."""
     times = events.ingest_us[events.range_index == number]
-    last_us = int(times.max(initial=0))
+    # In a log rows stand in the order of this time. One that is ahead of those behind it
+    # has a wrong one, so the last row tells how far the log has come.
+    last_us = int(times[-1]) if len(times) else 0
     first, last = int(raw.offsets[0]), int(raw.offsets[-1])
     is_strict = isinstance(raw, RawRows) and raw.is_strict
     if not last_us and isinstance(raw, RawRows) and raw.ingest_us is not None:
-        last_us = int(raw.ingest_us.max(initial=0))
+        last_us = int(raw.ingest_us[-1])
     # Unless the source says otherwise, more rows with the last row's time may follow.
     return PartitionRange(
         source_id=rules.make_source_id(rules.incarnation, raw.partition),
@@ -330,6 +332,7 @@ def _make_range(
         start_offset=first,
         next_offset=last + 1,
         passed_ingest_us=max(0, last_us - (not is_strict)),
+        least_ingest_us=int(times.min()) if len(times) else 0,
     )
 
 

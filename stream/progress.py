@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from features.errors import ConfigError
-from features.store.port import ShardProgress, ShardTotals
+from features.store.port import MAX_EARLY_US, ShardProgress, ShardTotals
 from stream.batches import PartitionRange
 
 REPLAY_PREFIX = "replay:"
@@ -86,7 +86,10 @@ def advance_progress(
     source_ids: Sequence[str],
     totals: ShardTotals,
 ) -> ShardProgress:
-    """Return a shard's progress in the records after ranges were applied; it never goes back.
+    """Return a shard's progress in the records after ranges were applied.
+
+    Positions never go back. Times do if a row told one that the rows behind it, or the
+    log's own clock, show to be wrong: else one such row would hide all lag until then.
 
     Args:
         held: The progress before.
@@ -98,8 +101,14 @@ def advance_progress(
     next_offsets, ingest_us = dict(held.next_offsets), dict(held.partition_ingest_us)
     for each in ranges:
         source_id = each.source_id
-        next_offsets[source_id] = max(next_offsets.get(source_id, 0), each.next_offset)
-        ingest_us[source_id] = max(ingest_us.get(source_id, 0), each.visible_us)
+        if not _is_news(each, next_offsets.get(source_id, 0)):
+            continue
+        passed_us = ingest_us.get(source_id, 0)
+        if each.idle_us and passed_us > each.idle_us + MAX_EARLY_US:
+            passed_us = 0
+        is_told = each.has_rows and each.passed_ingest_us
+        ingest_us[source_id] = each.visible_us if is_told else max(passed_us, each.visible_us)
+        next_offsets[source_id] = each.next_offset
     return ShardProgress(
         applied_ingest_us=min((ingest_us.get(each, 0) for each in source_ids), default=0),
         next_offsets=next_offsets,
@@ -121,6 +130,10 @@ def advance_seen_progress(
     most what the records had applied, and goes by rows alone, never by a clock: an
     idle source may yet take in old events. Partitions without any row do not count.
 
+    It advances with rows and never past one of them, to what the ranges before had
+    passed: a row that tells a time far ahead then makes nothing be forgotten, since the
+    rows beside or behind it tell theirs.
+
     Args:
         held: The progress before.
         ranges: The ranges.
@@ -129,17 +142,34 @@ def advance_seen_progress(
     """
     next_offsets, ingest_us = dict(held.next_offsets), dict(held.partition_ingest_us)
     for each in ranges:
-        source_id = each.source_id
-        next_offsets[source_id] = max(next_offsets.get(source_id, 0), each.next_offset)
+        source_id, passed_us = each.source_id, each.passed_ingest_us
+        if not _is_news(each, next_offsets.get(source_id, 0)):
+            continue
         if each.next_offset > 0:
-            ingest_us[source_id] = max(ingest_us.get(source_id, 0), each.passed_ingest_us)
-    told_us = min((us for us in held.partition_ingest_us.values() if us > 0), default=0)
+            is_told = each.has_rows and passed_us
+            ingest_us[source_id] = (
+                passed_us if is_told else max(ingest_us.get(source_id, 0), passed_us)
+            )
+        next_offsets[source_id] = each.next_offset
+    least = [each.least_ingest_us for each in ranges if each.least_ingest_us]
+    passed = [us for us in held.partition_ingest_us.values() if us]
+    told_us = min(*least, *passed, records_applied_us) if least and passed else 0
     return ShardProgress(
-        applied_ingest_us=max(held.applied_ingest_us, min(told_us, records_applied_us)),
+        applied_ingest_us=max(held.applied_ingest_us, told_us),
         next_offsets=next_offsets,
         partition_ingest_us=ingest_us,
         totals=held.totals + totals,
     )
+
+
+def _is_news(passed: PartitionRange, next_offset: int) -> bool:
+    """Return whether a range has rows not applied yet, or tells of the end behind all that are.
+
+    One that is read again may be cut in another place, where its last row tells another time.
+    """
+    if passed.has_rows:
+        return passed.next_offset > next_offset
+    return passed.next_offset == next_offset
 
 
 def is_ahead(progress: ShardProgress, held: ShardProgress) -> bool:

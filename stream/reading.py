@@ -123,7 +123,7 @@ class BatchReader:
         for each in ranges:
             position = self._positions[each.partition]
             position.next_offset = each.next_offset
-            position.passed_us = max(position.passed_us, each.passed_ingest_us)
+            position.passed_us = each.passed_ingest_us or position.passed_us
 
     def _make_range(self, partition: int, passed_us: int, idle_us: int) -> PartitionRange:
         at = self._positions[partition]

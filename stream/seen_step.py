@@ -213,6 +213,7 @@ def _make_commit(
         expected_version=version,
         event_keys=events.event_keys[chosen],
         entries=entries,
-        ingest_us=events.ingest_us[chosen],
+        # From now on: by its own time a row far behind the others would be forgotten at once.
+        ingest_us=np.maximum(events.ingest_us[chosen], progress.applied_ingest_us),
         progress=progress,
     )

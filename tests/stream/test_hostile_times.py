@@ -90,3 +90,47 @@ def test_forgetting_goes_by_the_slowest_shard_and_never_beyond_now(
             return type(state)(version=1, applied_ingest_us=1_000 + shard)
 
     assert AppliedClock(Shards(), lambda: 0.0, lambda: now_us).read() == expected_us
+
+
+def _read_applied(store: MemoryFeatureStore) -> datetime:
+    applied_us = {store.read_shard_state(shard).applied_ingest_us for shard in range(16)}
+    return datetime.fromtimestamp(min(applied_us) / 1e6, UTC)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 1_000])
+def test_a_row_that_says_it_came_in_next_year_hides_no_lag(tmp_path: Path, batch_size: int) -> None:
+    times = [_NOW - timedelta(days=9, hours=-n) for n in range(20)]
+    lines = [_order(f"e{n}", time, time, 1) for n, time in enumerate(times)]
+    lines.insert(10, _order("z", _NOW + timedelta(days=360), None, 1))
+    store = MemoryFeatureStore()
+    _stream(tmp_path / "events.jsonl", lines, store, tmp_path, batch_size)
+    assert _read_applied(store) == times[-1]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_a_row_of_another_year_in_a_historic_import_makes_the_store_forget_no_id(
+    tmp_path: Path, batch_size: int
+) -> None:
+    start = _NOW - timedelta(days=900)
+    lines = [_order(f"e{n}", start + timedelta(hours=n), None, 1) for n in range(20)]
+    lines.insert(10, _order("z", start + timedelta(days=300), None, 1))
+    store = MemoryFeatureStore()
+    assert _stream(tmp_path / "events.jsonl", lines, store, tmp_path, batch_size).accepted == 21
+    for _ in range(3):  # Each run looks up anew what may be forgotten.
+        lines += lines[:9]
+        summary = _stream(tmp_path / "events.jsonl", lines, store, tmp_path, batch_size)
+        assert (summary.accepted, summary.duplicates) == (0, 9)
+
+
+def test_a_stretch_of_an_earlier_year_behind_a_later_one_is_remembered(tmp_path: Path) -> None:
+    later, earlier = (
+        [_order(f"{year}-{n}", _NOW - timedelta(days=days, hours=-n), None, 1) for n in range(40)]
+        for year, days in (("b", 100), ("a", 800))
+    )
+    store, path = MemoryFeatureStore(), tmp_path / "events.jsonl"
+    lines = later
+    _stream(path, lines, store, tmp_path)
+    for more, expected in ((later[-1:], (0, 1)), (earlier, (40, 0)), (earlier, (0, 40))):
+        lines = lines + more
+        summary = _stream(path, lines, store, tmp_path)
+        assert (summary.accepted, summary.duplicates) == expected
