@@ -75,6 +75,7 @@ uint8_2d = numba.types.Array(numba.uint8, 2, "C")
 int8_2d = numba.types.Array(numba.int8, 2, "C")
 bool_2d = numba.types.Array(numba.boolean, 2, "C")
 int64_1d = numba.types.Array(numba.int64, 1, "C")
+int64_1d_readonly = numba.types.Array(numba.int64, 1, "C", readonly=True)
 int64_2d = numba.types.Array(numba.int64, 2, "C")
 float32_2d = numba.types.Array(numba.float32, 2, "C")
 float64_1d = numba.types.Array(numba.float64, 1, "C")
@@ -82,6 +83,7 @@ float64_2d = numba.types.Array(numba.float64, 2, "C")
 uint64_1d = numba.types.Array(numba.uint64, 1, "C")
 uint64_1d_readonly = numba.types.Array(numba.uint64, 1, "C", readonly=True)
 uint64_2d = numba.types.Array(numba.uint64, 2, "C")
+uint64_2d_readonly = numba.types.Array(numba.uint64, 2, "C", readonly=True)
 
 
 def tuple_of(*types: Any) -> Any:

@@ -7,7 +7,6 @@ process with a signal. So the file is walked before the map is trusted.
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,11 +17,10 @@ from lmdb.verify import VerifyError, verify
 
 from features.errors import StoreFullError, StoreUnavailableError
 
-DATABASES = (b"records", b"shards", b"meta")
+DATABASES = (b"shards", b"meta")
 
 _GIB = 1 << 30
 _MIB = 1 << 20
-_ZEROS = bytes(_MIB)
 _REBUILD = "restore a backup, or rebuild: `hemostat store rebuild LOG --store PATH`"
 
 
@@ -36,9 +34,6 @@ class LmdbOptions:
         max_readers: Most processes and threads that may read at the same time.
         is_synced: Whether each commit waits for the disk. False survives a killed
             process but not a power cut: after one, restore or rebuild the store.
-        is_mapped: Whether the writer writes through its map. Half the cost of a commit,
-            since no changed page is copied to the kernel; the caller makes room with
-            `make_room` before LMDB may need it.
         max_checked_bytes: Files up to this size are walked page by page when opened
             (about a quarter of a second for 64 MiB); larger ones only if they look cut off.
     """
@@ -46,7 +41,6 @@ class LmdbOptions:
     map_size_bytes: int = 64 * _GIB
     max_readers: int = 256
     is_synced: bool = False
-    is_mapped: bool = False
     max_checked_bytes: int = 64 * _MIB
 
 
@@ -74,7 +68,6 @@ def open_environment(path: Path, options: LmdbOptions, *, readonly: bool) -> lmd
             create=not readonly,
             sync=options.is_synced,
             metasync=options.is_synced,
-            writemap=options.is_mapped and not readonly,
             readahead=False,  # Reads are random; readahead would evict hot pages.
         )
         try:
@@ -86,22 +79,11 @@ def open_environment(path: Path, options: LmdbOptions, *, readonly: bool) -> lmd
     return environment
 
 
-def make_room(path: Path, n_bytes: int) -> None:
-    """Make `data.mdb` at least so long, every byte of it reserved on the disk.
-
-    A page of a map without room behind it kills the process when it is written.
-    Zeros are written in place of an allocation, which would cost more per page later.
-
-    Raises:
-        OSError: The disk is full; the file keeps what was added.
-    """
-    descriptor = os.open(path / "data.mdb", os.O_RDWR | os.O_CLOEXEC)
-    try:
-        start = os.fstat(descriptor).st_size
-        while start < n_bytes:
-            start += os.pwrite(descriptor, _ZEROS[: n_bytes - start], start)
-    finally:
-        os.close(descriptor)
+def find_oldest_reader(environment: lmdb.Environment) -> int:
+    """Return the oldest commit that somebody reads now or may begin to read."""
+    last = int(environment.info()["last_txnid"])
+    words = [line.split() for line in str(environment.readers()).splitlines()[1:]]
+    return min([int(w[2]) for w in words if len(w) == 3 and w[2].isdecimal()], default=last)
 
 
 def _check_pages(environment: lmdb.Environment, path: Path, max_checked_bytes: int) -> None:

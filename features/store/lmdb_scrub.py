@@ -19,6 +19,7 @@ import os
 import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ import numpy.typing as npt
 
 from features.compiled import compiled, inlined, int64_1d
 from features.errors import StoreUnavailableError
+from features.store.lmdb_environment import find_oldest_reader
 
 _DATA_NAME = "data.mdb"
 _MAGIC, _DATA_VERSION = 0xBEEFC0DE, 1
@@ -66,13 +68,30 @@ def scrub(
         StoreUnavailableError: A reader holds an old state for long, or the file is
             laid out in another way; nothing was changed.
     """
+    with lock_out_others(folder, sleep):
+        return _scrub_file(folder / _DATA_NAME, keys)
+
+
+@contextmanager
+def lock_out_others(folder: Path, sleep: Callable[[float], None] = time.sleep) -> Iterator[int]:
+    """Hold LMDB's write lock while nobody reads an older state; yield the last commit's number.
+
+    Args:
+        folder: An LMDB environment that this process has not open.
+        sleep: How to wait for readers.
+
+    Raises:
+        StoreUnavailableError: A reader holds an old state for long.
+    """
     environment = lmdb.open(str(folder), map_size=0, create=False, max_dbs=16)
     try:
         for _ in range(_TRIES):
             environment.reader_check()
             with environment.begin(write=True) as transaction:
-                if not _has_old_readers(environment, transaction.id()):
-                    return _scrub_file(folder / _DATA_NAME, keys)
+                last_commit = transaction.id() - 1
+                if find_oldest_reader(environment) >= last_commit:
+                    yield last_commit
+                    return
             sleep(_PAUSE_S)
     finally:
         environment.close()
@@ -82,15 +101,6 @@ def scrub(
         value=str(folder),
         fix="stop the processes that read this store, then run it again",
     )
-
-
-def _has_old_readers(environment: lmdb.Environment, writing_id: int) -> bool:
-    """Return whether somebody reads a state before the last committed one."""
-    for line in str(environment.readers()).splitlines()[1:]:
-        words = line.split()
-        if len(words) == 3 and words[2].isdecimal() and int(words[2]) < writing_id - 1:
-            return True
-    return False
 
 
 def _scrub_file(path: Path, keys: Sequence[bytes]) -> int:

@@ -4,15 +4,16 @@ Layout of one generation (`STORE/generations/NNNN`, see `features.store.generati
 
 | file | what it holds |
 |---|---|
-| `data.mdb`, `lock.mdb` | an LMDB environment with the databases below |
+| `data.mdb`, `lock.mdb` | an LMDB environment with the databases below: what counts |
+| `records.heap`, `records.index` | the packed records, see `features.store.record_table` |
 | `seen/GENERATION.seen` | event keys of 30 days of ingest time, see `features.store.seen_table` |
 | `writer.lock` | the process that writes |
 
 | database | key | value |
 |---|---|---|
-| `records` | 16-byte entity key | the packed record |
 | `shards` | `r` or `s` (records, seen), shard | `ShardState` as MessagePack |
 | `meta` | `schema` | `StoreSchema` as MessagePack |
+| `meta` | `heap` | number of segments of the records' heap |
 | `meta` | `boot` | boot id of the machine while an unsynced writer is at work |
 """
 
@@ -20,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice, takewhile
 from pathlib import Path
 from typing import Self
 
@@ -33,16 +33,17 @@ from features.errors import StoreUnavailableError
 from features.keys import N_SHARDS
 from features.records.packing import PackedRecords
 from features.store.generations import find_generation
-from features.store.key_codes import join_keys, split_keys
+from features.store.key_codes import join_keys
 from features.store.lmdb_environment import DATABASES, LmdbOptions, explained, open_environment
 from features.store.port import RecordChunk, SeenChunk, ShardState
+from features.store.record_table import RecordTable
 from features.store.schema import CURRENT_SCHEMA, StoreSchema, check_schema
 from features.store.seen_table import scan_ledger
 
 RECORDS, SEEN = b"r", b"s"
 """Which ledger a state in `shards` belongs to."""
 
-SCHEMA_KEY, BOOT_KEY = b"schema", b"boot"
+SCHEMA_KEY, BOOT_KEY, HEAP_KEY = b"schema", b"boot", b"heap"
 
 _N_SCANNED = 4_096
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -72,9 +73,10 @@ class LmdbFeatureReader:
                 opened = [environment.open_db(name, create=False) for name in DATABASES]
             except lmdb.NotFoundError as error:
                 raise describe_missing(path) from error
-            self._records, self._shards, self._meta = opened
+            self._shards, self._meta = opened
             with environment.begin(db=self._meta) as transaction:
                 stored, boot_id = transaction.get(SCHEMA_KEY), transaction.get(BOOT_KEY)
+                heap = transaction.get(HEAP_KEY, b"")
         if stored is None:
             raise describe_missing(path)
         self.schema = _decode_schema(stored)
@@ -87,6 +89,11 @@ class LmdbFeatureReader:
                 expectation="a store that was closed, or one of the machine's present run",
                 fix="restore a backup, or rebuild: `hemostat store rebuild LOG --store PATH`",
             )
+        self._table = self._open_table(int.from_bytes(heap, "little"))
+
+    def _open_table(self, n_segments: int) -> RecordTable:
+        with explained(self._path):
+            return RecordTable(self._path, n_segments)
 
     @classmethod
     def open_reader(
@@ -125,14 +132,13 @@ class LmdbFeatureReader:
 
     def read_records(self, entity_keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the stored records in the order of the keys; see the port."""
-        self._check_open()
-        with explained(self._path), self._begin(self._records) as transaction:
-            get = transaction.get
-            return [get(key) for key in entity_keys]
+        return [blob or None for blob in self.read_packed(join_keys(entity_keys)).to_blobs()]
 
     def read_packed(self, keys: npt.NDArray[np.uint8]) -> PackedRecords:
         """Return the stored records in the order of the keys; see the port."""
-        return PackedRecords.from_blobs(self.read_records(split_keys(keys)))
+        self._check_open()
+        with explained(self._path), self._begin(self._shards) as transaction:
+            return self._table.read(keys, transaction.id())
 
     def read_shard_state(self, shard: int) -> ShardState:
         """Return how far a shard's records have come; see the port."""
@@ -144,33 +150,31 @@ class LmdbFeatureReader:
 
     def scan(self, shard: int) -> Iterator[RecordChunk]:
         """Yield all records of a shard in chunks, ascending keys; see the port."""
-        start = bytes([shard])
-        while True:
-            self._check_open()
-            with explained(self._path), self._begin(self._records) as transaction:
-                chunk = next(self._walk(transaction, shard, start), None)
-            if chunk is None:
-                return
-            yield chunk
-            start = chunk[0][-1].tobytes() + b"\0"  # The next possible key.
+        self._check_open()
+        with explained(self._path), self._begin(self._shards) as transaction:
+            keys = self._table.list_keys(shard, transaction.id())
+        for start in range(0, len(keys), _N_SCANNED):
+            chunk = keys[start : start + _N_SCANNED]
+            packed = self.read_packed(chunk)
+            places = np.flatnonzero(packed.sizes)
+            if len(places) < len(chunk):  # Some were deleted meanwhile.
+                chunk, packed = chunk[places], packed.take(places)
+            if len(chunk):
+                yield chunk, packed
 
     def count_bytes(self) -> int:
-        """Return the bytes of the pages that hold something, without free ones."""
+        """Return the bytes of the files of the records, free room and all."""
         self._check_open()
-        with explained(self._path), self._environment.begin() as transaction:
-            statistics = [transaction.stat(each) for each in (self._records, self._shards)]
-        n_pages = sum(
-            stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
-            for stat in statistics
-        )
-        return int(n_pages * statistics[0]["psize"])
+        with explained(self._path):
+            return self._table.count_bytes()
 
     @contextmanager
     def read_shard_snapshot(self, shard: int) -> Iterator[tuple[ShardState, Iterator[RecordChunk]]]:
         """Yield one state of a shard's records; see `SnapshotReader`."""
         self._check_open()
-        with explained(self._path), self._begin(self._records) as transaction:
-            yield self._get_state(transaction, RECORDS, shard), self._walk(transaction, shard)
+        with explained(self._path), self._begin(self._shards) as transaction:
+            state = self._get_state(transaction, RECORDS, shard)
+            yield state, self._table.scan(shard, transaction.id())
 
     @contextmanager
     def read_seen_snapshot(self) -> Iterator[tuple[list[ShardState], Iterator[SeenChunk]]]:
@@ -183,22 +187,8 @@ class LmdbFeatureReader:
         """Release the files; later calls do nothing."""
         if self._is_open:
             self._is_open = False
+            self._table.close()
             self._environment.close()
-
-    def _walk(
-        self, transaction: lmdb.Transaction[bytes], shard: int, start: bytes = b""
-    ) -> Iterator[RecordChunk]:
-        """Yield a shard's records from a key on, in chunks."""
-        cursor = transaction.cursor(self._records)
-        # A shard is the low half of the first byte: 16 stretches of the tree.
-        for first_byte in range(shard, 256, N_SHARDS):
-            stretch = bytes([first_byte])
-            if stretch < start[:1] or not cursor.set_range(max(stretch, start)):
-                continue
-            pairs = takewhile(lambda pair: pair[0][:1] == stretch, cursor)  # noqa: B023
-            while chunk := list(islice(pairs, _N_SCANNED)):
-                keys, blobs = zip(*chunk, strict=True)
-                yield join_keys(keys), PackedRecords.from_blobs(blobs)
 
     def _read_state(self, ledger: bytes, shard: int) -> ShardState:
         self._check_open()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +12,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from features.errors import StoreReplacedError, StoreUnavailableError
+from features.errors import StoreReplacedError
 from features.keys import N_SHARDS
+from features.records.packing import PackedRecords
 from features.store.commit_rules import (
     check_keys,
     check_records,
@@ -27,16 +28,16 @@ from features.store.generations import (
     make_first_generation,
     read_pointer,
 )
-from features.store.key_codes import split_keys
 from features.store.lmdb_environment import (
     DATABASES,
     LmdbOptions,
     explained,
-    make_room,
+    find_oldest_reader,
     open_environment,
 )
 from features.store.lmdb_store import (
     BOOT_KEY,
+    HEAP_KEY,
     RECORDS,
     SCHEMA_KEY,
     SEEN,
@@ -44,21 +45,20 @@ from features.store.lmdb_store import (
     read_boot_id,
 )
 from features.store.port import RecordCommit, SeenCommit, ShardProgress, ShardState
+from features.store.record_table import HEAP_NAME, RecordTable, describe_damage
+from features.store.record_writer import RecordTableWriter
 from features.store.schema import CURRENT_SCHEMA, StoreSchema
 from features.store.seen_table import SeenLedger
 from features.store.writer_lock import WriterLock
 
-_MIB = 1 << 20
-_FIRST_ROOM = 4 * _MIB
-_MIN_GROWTH = 16 * _MIB
-
-_Write = Callable[["lmdb.Transaction[bytes]"], None]
+_ENVIRONMENT_BYTES = 1 << 28
+_LONG_READ = 64  # Commits.
 
 
 class LmdbFeatureStore(LmdbFeatureReader):
     """A `FeatureStore` on disk: the one writer of a generation. Make it with `open_writer`.
 
-    Not safe to share between threads: the map moves when it grows.
+    Not safe to share between threads: the records' map moves when it grows.
     """
 
     def __init__(
@@ -70,7 +70,9 @@ class LmdbFeatureStore(LmdbFeatureReader):
         lock: WriterLock,
     ) -> None:
         self._options = options
-        self._map_bytes = int(environment.info()["map_size"])
+        # First of all: the number of the commit that a killed writer did not finish is given
+        # out again, and what it wrote would count.
+        self._records = _open_records(environment, path, options)
         _create_databases(environment, path, schema)
         super().__init__(environment, path, schema)
         with explained(path):
@@ -93,7 +95,7 @@ class LmdbFeatureStore(LmdbFeatureReader):
 
         Args:
             store: The store's folder.
-            options: `is_synced` makes commits durable; `is_mapped` is decided here.
+            options: `is_synced` makes commits durable.
             schema: What a new store is made with, and an old one must have been.
             generation: None: the one that is in use, or the first.
 
@@ -113,7 +115,9 @@ class LmdbFeatureStore(LmdbFeatureReader):
         with ExitStack() as undo:
             lock = WriterLock(folder / "writer.lock")
             undo.callback(lock.release)
-            environment, options = _open_for_writing(folder, options)
+            # Of what LMDB itself keeps there is little: the option bounds the records.
+            small = replace(options, map_size_bytes=_ENVIRONMENT_BYTES)
+            environment = open_environment(folder, small, readonly=False)
             undo.callback(environment.close)
             opened = cls(environment, folder, schema, options, lock)
             undo.pop_all()
@@ -127,8 +131,7 @@ class LmdbFeatureStore(LmdbFeatureReader):
     def commit_seen(self, commits: Sequence[SeenCommit]) -> list[int]:
         """Remember event keys and commit the progress of all shards at once; see the port."""
         check_seen(commits)
-
-        def write(transaction: lmdb.Transaction[bytes]) -> None:
+        with self._writing() as transaction:
             for commit in commits:
                 self._check_version(transaction, SEEN, commit.shard, commit.expected_version)
             # Before the progress: entries without progress are harmless, not the reverse.
@@ -140,8 +143,6 @@ class LmdbFeatureStore(LmdbFeatureReader):
                 self._put_state(
                     transaction, SEEN, commit.shard, commit.expected_version, commit.progress
                 )
-
-        self._commit(write)
         with explained(self._path):
             self._seen.release_emptied()
             for commit in commits:
@@ -152,32 +153,25 @@ class LmdbFeatureStore(LmdbFeatureReader):
     def commit_records(self, commits: Sequence[RecordCommit]) -> list[int]:
         """Write records and progress of all shards in one transaction; see the port."""
         check_records(commits)
-
-        def write(transaction: lmdb.Transaction[bytes]) -> None:
+        with self._writing() as transaction:
             for commit in commits:
                 self._check_version(transaction, RECORDS, commit.shard, commit.expected_version)
-            cursor = transaction.cursor(self._records)
+            self._write_records(transaction, [(commit.keys, commit.packed) for commit in commits])
             for commit in commits:
-                blobs = commit.packed.to_blobs()
-                cursor.putmulti(list(zip(split_keys(commit.keys), blobs, strict=True)))
                 self._put_state(
                     transaction, RECORDS, commit.shard, commit.expected_version, commit.progress
                 )
-
-        self._commit(write)
         return [commit.expected_version + 1 for commit in commits]
 
     def delete_records(self, shard: int, expected_version: int, keys: npt.NDArray[np.uint8]) -> int:
         """Delete records of a shard and return its new version; see the port."""
         check_keys(shard, keys)
-
-        def write(transaction: lmdb.Transaction[bytes]) -> None:
+        keys = np.unique(keys, axis=0)
+        nothing = PackedRecords(np.zeros(0, np.uint8), np.zeros(len(keys), np.int64))
+        with self._writing() as transaction:
             state = self._check_version(transaction, RECORDS, shard, expected_version)
-            for key in split_keys(keys):
-                transaction.delete(key, db=self._records)
+            self._write_records(transaction, [(keys, nothing)])
             self._put_state(transaction, RECORDS, shard, expected_version, state)
-
-        self._commit(write)
         return expected_version + 1
 
     def close(self) -> None:
@@ -189,6 +183,7 @@ class LmdbFeatureStore(LmdbFeatureReader):
                 last.callback(self._seen.close)
                 with explained(self._path):
                     self._seen.flush()
+                    self._records.flush()
                     self._environment.sync(True)
                     if not self._options.is_synced:
                         with self._environment.begin(write=True, db=self._meta) as transaction:
@@ -223,34 +218,40 @@ class LmdbFeatureStore(LmdbFeatureReader):
         state = msgspec.msgpack.encode(ShardState.from_progress(version + 1, progress))
         transaction.put(ledger + bytes([shard]), state, db=self._shards)
 
-    def _commit(self, write: _Write) -> None:
-        """Run `write` in one transaction, again in a larger map if it did not fit."""
+    @contextmanager
+    def _writing(self) -> Iterator[lmdb.Transaction[bytes]]:
+        """Yield a transaction; what was written to the records counts with it, or is taken back."""
         self._check_open()
         self._check_current()
         with explained(self._path):
-            while not self._try_commit(write):
-                pass
-
-    def _try_commit(self, write: _Write) -> bool:
-        try:
-            with self._environment.begin(write=True) as transaction:
-                write(transaction)
-        except lmdb.MapFullError:
-            if not self._enlarge():
+            try:
+                with self._environment.begin(write=True) as transaction:
+                    yield transaction
+            except BaseException:
+                if not self._records.is_settled:
+                    self._records.settle(_get_last_commit(self._environment))
                 raise
-            return False
-        return True
+        self._records.finish()
 
-    def _enlarge(self) -> bool:
-        """Make the map larger, on the disk first; return False if it may not grow."""
-        limit = self._options.map_size_bytes
-        if not self._options.is_mapped or self._map_bytes >= limit:
-            return False
-        n_bytes = min(limit, self._map_bytes + max(_MIN_GROWTH, self._map_bytes // 4))
-        make_room(self._path, n_bytes)
-        self._environment.set_mapsize(n_bytes)
-        self._map_bytes = n_bytes
-        return True
+    def _write_records(
+        self,
+        transaction: lmdb.Transaction[bytes],
+        written: Sequence[tuple[npt.NDArray[np.uint8], PackedRecords]],
+    ) -> None:
+        commit = transaction.id()
+        oldest = find_oldest_reader(self._environment)
+        if oldest < commit - _LONG_READ:
+            self._environment.reader_check()  # A killed reader holds its state for ever.
+        for keys, packed in written:
+            self._records.append(commit, keys, packed, oldest)
+        self._records.publish(commit, oldest)
+        n_segments = self._records.n_segments.to_bytes(8, "little")
+        transaction.put(HEAP_KEY, n_segments, db=self._meta)
+
+    def _open_table(self, n_segments: int) -> RecordTable:
+        if self._records.n_segments < n_segments:
+            raise describe_damage(self._path / HEAP_NAME)
+        return self._records
 
     def _check_current(self) -> None:
         """Refuse to go on writing to a generation that another has replaced."""
@@ -263,24 +264,20 @@ class LmdbFeatureStore(LmdbFeatureReader):
             )
 
 
-def _open_for_writing(folder: Path, options: LmdbOptions) -> tuple[lmdb.Environment, LmdbOptions]:
-    """Return an environment whose map has room behind every page, and its options."""
-    if options.is_synced:
-        # A synced commit waits for the disk anyway; without the map it needs no room ahead.
-        options = replace(options, is_mapped=False)
-        return open_environment(folder, options, readonly=False), options
-    file = folder / "data.mdb"
-    n_there = file.stat().st_size if file.is_file() else 0
-    n_bytes = max(n_there, min(_FIRST_ROOM, options.map_size_bytes))
-    first = replace(options, is_mapped=True, map_size_bytes=n_bytes)
-    environment = open_environment(folder, first, readonly=False)
-    try:
-        with explained(folder):
-            make_room(folder, n_bytes)
-    except StoreUnavailableError:
-        environment.close()
-        raise
-    return environment, replace(options, is_mapped=True)
+def _open_records(
+    environment: lmdb.Environment, path: Path, options: LmdbOptions
+) -> RecordTableWriter:
+    with explained(path):
+        return RecordTableWriter(
+            path,
+            _get_last_commit(environment),
+            options.map_size_bytes,
+            is_synced=options.is_synced,
+        )
+
+
+def _get_last_commit(environment: lmdb.Environment) -> int:
+    return int(environment.info()["last_txnid"])
 
 
 def _create_databases(environment: lmdb.Environment, path: Path, schema: StoreSchema) -> None:

@@ -236,8 +236,8 @@ def _forget_in_store(
 def _remove_records(store: Path, generation: int, request: ErasureRequest) -> Iterator[Removal]:
     from features.store.erasing import erase_customer
     from features.store.generations import find_generation
-    from features.store.lmdb_scrub import scrub
     from features.store.lmdb_writer import LmdbFeatureStore
+    from features.store.record_scrub import scrub_records
 
     writer = LmdbFeatureStore.open_writer(store, generation=generation)
     try:
@@ -246,7 +246,7 @@ def _remove_records(store: Path, generation: int, request: ErasureRequest) -> It
         writer.close()
     folder = find_generation(store, generation)
     if folder is not None:
-        scrub(folder, (request.customer_key, request.activity_key))
+        scrub_records(folder)
     yield from _list_records(f"{store} (generation {generation})", erased)
 
 
@@ -260,7 +260,7 @@ def _await_writer(
 ) -> Iterator[Removal]:
     """Remove the records as soon as nobody writes, unless the writer has done it before."""
     from features.store.generations import find_generation
-    from features.store.lmdb_scrub import scrub
+    from features.store.record_scrub import scrub_records
 
     while requests.is_open(request):
         try:
@@ -280,7 +280,7 @@ def _await_writer(
             return
     folder = find_generation(store, generation)
     if folder is not None:
-        scrub(folder, (request.customer_key, request.activity_key))
+        scrub_records(folder)
     yield Removal(f"{store} (generation {generation})", "store", "records", None, "stream")
 
 

@@ -107,8 +107,9 @@ def test_a_store_that_is_still_being_made_is_taken_over_once_it_can_be_used(
     store = CurrentStore(tmp_path / "store", metrics)
     shutil.copytree(tmp_path / "store", tmp_path / "whole")
     shutil.rmtree(tmp_path / "store")
-    file = Path("generations") / "0001" / "data.mdb"
-    (tmp_path / "store" / file).parent.mkdir(parents=True)
+    folder = Path("generations") / "0001"
+    file = folder / "data.mdb"
+    (tmp_path / "store" / folder).mkdir(parents=True)
     (tmp_path / "store" / "current").write_text("0001\n")
     (tmp_path / "store" / file).write_bytes(b"not yet")
     for _ in range(2):
@@ -117,6 +118,8 @@ def test_a_store_that_is_still_being_made_is_taken_over_once_it_can_be_used(
             store.read_records([_KEY])
     assert (_count(metrics, "refused"), _count(metrics, "loaded")) == (1.0, None)
     # Written into the same file, as a writer that was slow would.
+    for name in ("records.heap", "records.index"):
+        shutil.copy(tmp_path / "whole" / folder / name, tmp_path / "store" / folder / name)
     (tmp_path / "store" / file).write_bytes((tmp_path / "whole" / file).read_bytes())
     asyncio.run(store.refresh())
     assert store.read_records([_KEY]) == [b"record"]
