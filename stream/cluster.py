@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
-from features.errors import ConfigError
+from features.errors import ConfigError, HemostatError
 from stream.waiting import Log
 
 _CHECK_S = 0.1
@@ -25,9 +25,30 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 10.0
 _STEADY_S = 30.0
 
-
 EXIT_REFUSED = 2
 """A worker that met what no new beginning mends (a wrong setting, another log)."""
+EXIT_AGAIN = 3
+"""A worker that ended and shall begin anew with the others."""
+
+
+class ClusterEndedError(HemostatError):
+    """Another process of the cluster was asked to end or is gone, and so this one ended."""
+
+
+def make_ended_error(what: str, process_id: int) -> ClusterEndedError:
+    """Return what to tell when another process ends.
+
+    Args:
+        what: Became of it.
+        process_id: This process's number.
+    """
+    return ClusterEndedError(
+        f"another process of the cluster {what}; all end together",
+        field="--process-id",
+        value=str(process_id),
+        expectation="all processes of --addresses running",
+        fix="start all of them again; they go on from where the store stands",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ What it is not used for, and why:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -42,12 +43,14 @@ class FlowStop:
 
     Attributes:
         fault: The first exception of a step.
-        is_asked: Somebody asked for a clean end (a signal).
+        is_asked: Somebody asked for a clean end (a signal), here or elsewhere.
+        is_told: Another process of the cluster said that it was asked.
     """
 
     def __init__(self, on_fault: Callable[[Exception], None] = lambda _: None) -> None:
         self.fault: Exception | None = None
         self.is_asked = False
+        self.is_told = False
         self._on_fault = on_fault
 
     @property
@@ -60,6 +63,11 @@ class FlowStop:
         if self.fault is None:
             self.fault = error
             self._on_fault(error)
+
+    def hear_goodbye(self) -> None:
+        """End the flow because another process ends: none can go on alone."""
+        self.is_told = not self.is_asked or self.is_told
+        self.is_asked = True
 
     def guard(self, work: Callable[[X], list[Y]], item: X) -> list[Y]:
         """Return the result of the work; nothing once a step has failed."""
@@ -104,16 +112,35 @@ class Steps(Protocol):
         ...
 
 
-def build_flow(steps: Steps, groups: ShardGroups, stop: FlowStop) -> Dataflow:
-    """Return the dataflow of one process; the same in each process of a cluster."""
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """Told to all workers by one that was asked to end."""
+
+
+def build_flow(
+    steps: Steps, groups: ShardGroups, group_keys: Sequence[str], stop: FlowStop
+) -> Dataflow:
+    """Return the dataflow of one process; the same in each process of a cluster.
+
+    Args:
+        steps: What it runs.
+        groups: The division of the shards.
+        group_keys: Per group the key by which Bytewax finds its worker.
+        stop: Ends it early.
+    """
     flow = Dataflow("hemostat_stream")
     batches = op.input("source", flow, _Source(steps, stop))
 
-    def spread(batch: RowBatch) -> list[tuple[str, _Part[RowBatch]]]:
-        return _with_keys(split_events(batch, groups))
+    def spread(batch: RowBatch | Goodbye) -> list[tuple[str, _Part[RowBatch | Goodbye]]]:
+        if isinstance(batch, Goodbye):
+            return with_keys([batch] * groups.count)
+        return with_keys(split_events(batch, groups))
 
-    def exchange(new_rows: NewRows) -> list[tuple[str, _Part[NewRows]]]:
-        return _with_keys(split_rows(new_rows, groups))
+    def exchange(new_rows: NewRows) -> list[tuple[str, _Part[NewRows | Goodbye]]]:
+        return with_keys(split_rows(new_rows, groups))
+
+    def with_keys(parts: Sequence[X]) -> list[tuple[str, _Part[X]]]:
+        return [(group_keys[group], (group, part)) for group, part in enumerate(parts)]
 
     by_event = op.flat_map("by_event", batches, lambda batch: stop.guard(spread, batch))
     new_rows = op.stateful_batch("seen", by_event, lambda _: _Step(steps.make_seen_step, stop))
@@ -127,19 +154,19 @@ _Part = tuple[int, X]
 """A group's number and its part of a batch."""
 
 
-def _with_keys(parts: Sequence[X]) -> list[tuple[str, _Part[X]]]:
-    return [(f"{group:02d}", (group, part)) for group, part in enumerate(parts)]
-
-
-class _SourcePart(StatelessSourcePartition[RowBatch]):
+class _SourcePart(StatelessSourcePartition[RowBatch | Goodbye]):
     """One worker's feed, one batch at a time."""
 
     def __init__(self, feed: Feed, stop: FlowStop) -> None:
         self._feed = feed
         self._stop = stop
         self._is_idle = False
+        self._has_parted = False
 
-    def next_batch(self) -> list[RowBatch]:
+    def next_batch(self) -> list[RowBatch | Goodbye]:
+        if self._stop.is_asked and not self._stop.is_told and not self._has_parted:
+            self._has_parted = True
+            return [Goodbye()]
         if self._stop.is_set:
             self._feed.close()
             raise StopIteration
@@ -159,7 +186,7 @@ class _SourcePart(StatelessSourcePartition[RowBatch]):
         return datetime.now(UTC) + _POLL if self._is_idle else None
 
 
-class _Source(DynamicSource[RowBatch]):
+class _Source(DynamicSource[RowBatch | Goodbye]):
     def __init__(self, steps: Steps, stop: FlowStop) -> None:
         self._steps = steps
         self._stop = stop
@@ -183,7 +210,7 @@ class _NoFeed:
         pass
 
 
-class _Step(StatefulBatchLogic[_Part[X], Y, None]):
+class _Step(StatefulBatchLogic[_Part[X | Goodbye], Y, None]):
     """One group's step; made with the first part that comes for the group."""
 
     def __init__(self, make_apply: Callable[[int], Callable[[X], list[Y]]], stop: FlowStop) -> None:
@@ -191,10 +218,13 @@ class _Step(StatefulBatchLogic[_Part[X], Y, None]):
         self._stop = stop
         self._apply: Callable[[X], list[Y]] | None = None
 
-    def on_batch(self, values: list[_Part[X]]) -> tuple[list[Y], bool]:
+    def on_batch(self, values: list[_Part[X | Goodbye]]) -> tuple[list[Y], bool]:
         results: list[Y] = []
-        for value in values:
-            results += self._stop.guard(self._work, value)
+        for group, part in values:
+            if isinstance(part, Goodbye):
+                self._stop.hear_goodbye()
+            else:
+                results += self._stop.guard(self._work, (group, part))
         return results, StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from features.errors import ConfigError
+from features.keys import N_SHARDS
 from features.log.validation import DEFAULT_RULES, AcceptanceRules
 from features.store.place import is_redis_url
 from stream.shard_groups import ShardGroups
@@ -14,7 +15,6 @@ from stream.shard_groups import ShardGroups
 DEFAULT_BATCH_SIZE = 10_000
 MAX_BATCH_SIZE = 1_000_000
 DEFAULT_WAIT_S = 30.0
-_CLUSTER_GROUPS = 8
 
 
 def find_state_folder(store: str) -> Path:
@@ -39,6 +39,14 @@ class ClusterPlace:
     addresses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if len(self.addresses) > N_SHARDS:
+            raise ConfigError(
+                "there are more processes than shards",
+                field="--addresses",
+                value=f"{len(self.addresses)} addresses",
+                expectation=f"at most {N_SHARDS}",
+                fix=f"run {N_SHARDS} processes: a shard has one owner",
+            )
         if not 0 <= self.process_id < max(1, len(self.addresses)):
             raise ConfigError(
                 "the process is none of the cluster's",
@@ -51,7 +59,12 @@ class ClusterPlace:
     @property
     def is_cluster(self) -> bool:
         """Return whether there are other processes."""
-        return len(self.addresses) > 1
+        return self.n_processes > 1
+
+    @property
+    def n_processes(self) -> int:
+        """Return how many processes there are, this one included."""
+        return max(1, len(self.addresses))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,5 +122,6 @@ class StreamOptions:
 
     @property
     def groups(self) -> ShardGroups:
-        """Return the division of the shards: one owner, or several groups per worker."""
-        return ShardGroups(_CLUSTER_GROUPS if self.place.is_cluster else 1)
+        """Return the division of the shards: as few groups as are even among the workers."""
+        n_workers = self.place.n_processes
+        return ShardGroups(N_SHARDS if N_SHARDS % n_workers else n_workers)

@@ -12,12 +12,14 @@ from stream.batches import BatchId, PartitionRange, RowBatch
 from stream.dead_letters import INVALID, DeadLetter, DeadLetterFiles
 from stream.decoding import DecodedBatch, DecodingRules, decode_raws
 from stream.progress import get_incarnation
-from stream.sources.port import SourceReader
+from stream.sources.port import Raw, SourceReader
 
 Ends = Mapping[int, int]
 
-_POLL_S = 0.002
+_POLL_S = 0.001
 _MARK_EVERY_S = 1.0
+_BEHIND_SHARE = 0.5
+"""A read that filled so much of a batch left more behind."""
 
 
 @dataclass(slots=True)
@@ -33,6 +35,10 @@ class BatchReader:
     """Turns what a source gives into batches; runs on the reading thread.
 
     Dead letters are on disk before their batch is handed on.
+
+    Attributes:
+        is_finished: There will be no more batches.
+        is_behind: There was more than the last batch, or may have been.
 
     Args:
         number: The reader's number, part of its batches' names.
@@ -80,6 +86,7 @@ class BatchReader:
             for partition, start in starts.items()
         }
         self.is_finished = False
+        self.is_behind = True
 
     def read(self) -> DecodedBatch | None:
         """Return the next batch; None: nothing new.
@@ -90,6 +97,7 @@ class BatchReader:
         raws = self._source.read(self._batch_size)
         raws = [raw for raw in raws if len(raw)]
         if raws:
+            self.is_behind = self._find_whether_behind(raws)
             decoded = decode_raws(raws, self._name_batch(), self._rules, self._read_erasures())
             self._file_rejected(decoded)
             for partition in decoded.ended:
@@ -114,6 +122,11 @@ class BatchReader:
     def close(self) -> None:
         """Release the source's files or connections."""
         self._source.close()
+
+    def _find_whether_behind(self, raws: Sequence[Raw]) -> bool:
+        """Return whether the partition that gave most filled its share of a batch."""
+        share = self._batch_size / max(1, len(self._positions))
+        return not self._is_following or max(map(len, raws)) >= _BEHIND_SHARE * share
 
     def _name_batch(self) -> BatchId:
         self._n_batches += 1
@@ -176,26 +189,47 @@ _Item = tuple[DecodedBatch, Ends] | Exception | None
 
 
 class ReadAhead:
-    """A `flow.Feed`: one batch is ready while the one before it is committed.
+    """A `flow.Feed`: reads and decodes in a thread of its own.
+
+    While the stream is behind, one batch is ready while the one before it is committed:
+    all cores work, and an event waits for several batches. Once it has caught up, a batch
+    is read only when the one before it is done: it then holds all that has come
+    meanwhile, nothing waits in between, and the threads do not take the interpreter from
+    each other.
 
     Args:
         reader: Used by the thread alone until `close`.
         on_batch: Called on the flow's thread with each batch that is handed on, and the
             offsets behind the partitions' last rows.
+        max_in_flight: Batches that may be on their way to the store at once.
     """
 
-    def __init__(self, reader: BatchReader, on_batch: Callable[[DecodedBatch, Ends], None]) -> None:
+    def __init__(
+        self,
+        reader: BatchReader,
+        on_batch: Callable[[DecodedBatch, Ends], None],
+        max_in_flight: int = 1,
+    ) -> None:
         self._reader = reader
         self._on_batch = on_batch
+        self._max_in_flight = max_in_flight
+        self.n_in_flight = 0
         self._ready: queue.Queue[_Item] = queue.Queue(1)
+        self._is_done = threading.Event()
         self._is_closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="read-ahead", daemon=True)
         self._thread.start()
 
-    def take(self) -> RowBatch | None:
-        """Return the next batch; None: not yet."""
+    def take(self, wait_s: float = 0.0) -> RowBatch | None:
+        """Return the next batch; None: not yet, or too many are on their way.
+
+        Args:
+            wait_s: How long it may take to come.
+        """
+        if self.n_in_flight >= self._max_in_flight:
+            return None
         try:
-            item = self._ready.get_nowait()
+            item = self._ready.get(wait_s > 0.0, wait_s)
         except queue.Empty:
             return None
         if item is None:
@@ -203,11 +237,18 @@ class ReadAhead:
         if isinstance(item, Exception):
             raise item
         self._on_batch(*item)
+        self.n_in_flight += 1
         return item[0].batch
+
+    def note_done(self) -> None:
+        """Count a batch that is in the store; on the flow's thread."""
+        self.n_in_flight -= 1
+        self._is_done.set()
 
     def close(self) -> None:
         """Stop reading and wait for the thread's last read."""
         self._is_closed.set()
+        self._is_done.set()
         self._thread.join()
 
     def _run(self) -> None:
@@ -216,11 +257,15 @@ class ReadAhead:
                 decoded = self._reader.read()
                 if decoded is None:
                     self._is_closed.wait(_POLL_S)
-                elif not self._put((decoded, dict(self._reader.read_ends()))):
+                    continue
+                self._is_done.clear()
+                if not self._put((decoded, dict(self._reader.read_ends()))):
                     return
                 if self._reader.is_finished:
                     self._put(None)
                     return
+                if not self._reader.is_behind:
+                    self._is_done.wait()
         except Exception as error:  # noqa: BLE001 - raised on the flow's thread
             self._put(error)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -27,10 +28,13 @@ from features.keys import N_SHARDS
 from features.log.erasure_register import AllErasures
 from features.store.opening import StoreOptions, open_store
 from features.store.port import FeatureStore
+from stream.cluster import EXIT_AGAIN, make_ended_error
+from stream.ending import GRACE_S, gives_up_after_signal
 from stream.erasing import find_register_folders
 from stream.flow import FlowStop, build_flow
+from stream.group_keys import choose_group_keys
 from stream.metrics import serve_metrics
-from stream.options import DEFAULT_BATCH_SIZE, StreamOptions
+from stream.options import DEFAULT_BATCH_SIZE, ClusterPlace, StreamOptions
 from stream.progress import check_source, find_start_offset, make_source_id
 from stream.running_state import StateFile
 from stream.sources.opening import open_source
@@ -42,6 +46,8 @@ OnProgress = Callable[[StreamProgress], None]
 """Called after each batch, on the flow's own thread."""
 
 _MAX_CONFLICTS = 3
+_EPOCH_INTERVAL = timedelta(seconds=1)
+"""In a cluster all wait for each other at an epoch's end. Nothing else is done with epochs."""
 
 
 def tell(line: str) -> None:
@@ -126,6 +132,7 @@ def run_stream(
 
     Raises:
         ConfigError: The store was filled from another log.
+        ClusterEndedError: Another process of the cluster was asked to end, or is gone.
         LogFormatError: The log is damaged, or no longer holds what comes next.
         CommitConflictError: Another process writes to the store.
         StoreReplacedError: Another generation has taken over, and `reopen` is None.
@@ -176,6 +183,8 @@ class StreamRun:
         """Run to the end, or until somebody asks to stop."""
         with ExitStack() as stack:
             stack.enter_context(self._signals_stop())
+            if self._options.place.is_cluster:
+                stack.enter_context(gives_up_after_signal(self._give_up))
             if self._options.metrics_port is not None:
                 port = self._options.metrics_port
                 stack.callback(serve_metrics(self.tally, port, self.tally.read_us))
@@ -228,6 +237,7 @@ class StreamRun:
             self._is_replaced = False
         self._note_erasures()
         source = open_source(self._source_name, log_format=options.log_format, kafka=options.kafka)
+        place = options.place
         try:
             states = [self._store.read_shard_state(shard) for shard in range(N_SHARDS)]
             states += [self._store.read_seen_state(shard) for shard in range(N_SHARDS)]
@@ -236,17 +246,19 @@ class StreamRun:
             starts = [find_start_offset(each, states) for each in source_ids]
             self.tally.begin(source, starts)
             wiring = StreamWiring(self, source, starts, source_ids)
-            flow = build_flow(wiring, options.groups, self._stop)
-            place = options.place
-            # An epoch per batch: a reader waits until the batch before has been applied.
-            cluster_main(  # type: ignore[no-untyped-call]
-                flow,
-                list(place.addresses),
-                place.process_id,
-                epoch_interval=timedelta(0) if place.is_cluster else None,
-            )
+            keys = choose_group_keys(options.groups.count, place.n_processes)
+            flow = build_flow(wiring, options.groups, keys, self._stop)
+            with _loss_explained(place):
+                cluster_main(  # type: ignore[no-untyped-call]
+                    flow,
+                    list(place.addresses),
+                    place.process_id,
+                    epoch_interval=_EPOCH_INTERVAL if place.is_cluster else None,
+                )
             if self._stop.fault is not None:
                 raise self._stop.fault
+            if self._stop.is_told and not self._is_asked:
+                raise make_ended_error("was asked to end", place.process_id)
             return source.find_unfinished()
         finally:
             source.close()
@@ -276,6 +288,14 @@ class StreamRun:
     def note_idle(self) -> None:
         """Tell that nothing is to be done."""
         self._state_file.write_sometimes(self.tally)
+
+    def _give_up(self) -> None:
+        """End this process at once: the others do not end, and it cannot go on alone."""
+        self._log(
+            f"asked to end, but the other processes have not ended within {GRACE_S:g} s; "
+            "ending without them; what was committed is kept"
+        )
+        os._exit(EXIT_AGAIN)
 
     @contextmanager
     def _signals_stop(self) -> Iterator[None]:
@@ -311,6 +331,17 @@ class StreamRun:
     def clock(self) -> Callable[[], float]:
         """Seconds, monotonic."""
         return self._clock
+
+
+@contextmanager
+def _loss_explained(place: ClusterPlace) -> Iterator[None]:
+    """Tell that another process is gone; Bytewax panics then, which is no `Exception`."""
+    try:
+        yield
+    except BaseException as error:
+        if place.is_cluster and type(error).__name__ == "PanicException":
+            raise make_ended_error("is gone", place.process_id) from error
+        raise
 
 
 __all__ = ["StreamOptions", "run_stream", "stream_to_disk"]

@@ -198,6 +198,7 @@ def _run_here(
 ) -> StreamSummary:
     """Stream in this process."""
     from features.store.opening import open_store
+    from stream.cluster import ClusterEndedError
     from stream.runner import run_stream
     from stream.sources.opening import open_source
 
@@ -218,6 +219,9 @@ def _run_here(
     except KeyboardInterrupt:
         output.note("stopped; what was committed is kept, the same command goes on from there")
         raise
+    except ClusterEndedError as error:
+        write_error(ErrorReport.from_error(error), as_json=False)
+        raise typer.Exit(_EXIT_AGAIN) from error
     finally:
         store.close()
 
