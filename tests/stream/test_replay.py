@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ import pytest
 from features.errors import StoreUnavailableError
 from features.log.validation import AcceptanceRules
 from features.store.memory_store import MemoryFeatureStore
+from features.store.opening import open_store
 from features.store.port import RecordCommit
 from hemostat.cli.main import main
 from stream.dead_letters import count_by_reason
@@ -80,6 +85,47 @@ def test_an_interrupted_replay_goes_on_and_counts_nothing_twice(
         replay_dead_letters(str(source), store, options, "one")
     replay_dead_letters(str(source), store, options, "two")
     assert dump_opened(store)["records"] == dump_opened(lenient)["records"]
+
+
+@pytest.mark.parametrize("kill_at", [(0, 3, 9), (1, 1, 20)])
+def test_a_replay_killed_again_and_again_counts_nothing_twice(
+    tmp_path: Path, kill_at: tuple[int, ...], dump_store: Callable[[Path], dict[str, Any]]
+) -> None:
+    """Real SIGKILLs, at the beginning and behind some commits."""
+    source, place, state = tmp_path / "events.jsonl", tmp_path / "store", tmp_path / "state"
+    times = [_LONG_AGO if n % 2 == 0 else _DAY for n in range(240)]
+    source.write_text(
+        "".join(_LINE % (f"e{n}", time, n % 60, n % 7, n) for n, time in enumerate(times))
+    )
+    for store, options in (
+        (place, StreamOptions(state)),
+        (tmp_path / "whole", StreamOptions(tmp_path / "b", acceptance=_LENIENT)),
+    ):
+        with open_store(store, "write") as opened:
+            run_stream(str(source), opened, options)
+    assert count_by_reason(state / "dead_letters") == {"late": 120}
+    words = [str(source), str(place), str(state), "2", "400"]
+    codes = [_replay_and_kill(words, commits) for commits in kill_at]
+    assert codes == [-signal.SIGKILL] * len(kill_at)
+    with open_store(place, "write") as opened:
+        options = StreamOptions(state, acceptance=_LENIENT)
+        replay_dead_letters(str(source), opened, options, "last")
+    assert dump_store(place)["records"] == dump_store(tmp_path / "whole")["records"]
+    assert count_by_reason(state / "dead_letters") == {}
+
+
+def _replay_and_kill(words: Sequence[str], commits: int) -> int:
+    """Replay in another process; kill it behind so many commits; return its exit code."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.stream.replay_child", *words], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(commits):
+            assert process.stdout.readline()
+        if not commits:  # Somewhere in the first of them, or before.
+            select.select([process.stdout], [], [])
+        process.kill()
+    return process.returncode
 
 
 def test_the_commands_list_show_and_replay(
