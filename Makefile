@@ -40,6 +40,7 @@ bench: warm  ## Run every benchmark (BENCH=short: minutes instead of tens); resu
 bench-stream: warm  ## Events per second through the dataflow and in bulk
 bench-serving: warm  ## Latency in process and over gRPC
 bench-quality: warm  ## Real labels: does history help?
+bench-upkeep: warm  ## Forgetting, backup and restore at scale
 bench-%: warm
 	@$(PY) -m benchmarks.run $*
 

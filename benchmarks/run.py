@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHES = ("stream", "serving", "quality")
+BENCHES = ("stream", "serving", "quality", "upkeep")
 
 
 def main(names: list[str]) -> int:
