@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from features.compiled import welded
 from features.definition import WINDOWS
-from features.folds.bits import find_lowest_bit
+from features.records.bits import find_lowest_bit
 
 _LENGTHS_US = np.array([window.length_us for window in WINDOWS])
 _HOPS_US = np.array([window.hop_us for window in WINDOWS])

@@ -37,23 +37,18 @@ from features.compiled import (
 )
 from features.entities import Layout
 from features.errors import SchemaMismatchError
-from features.records.word_bytes import (
-    BIT_COUNTS,
-    LOWEST_BITS,
-    count_bits,
-    measure_word,
-    read_word,
-    write_word,
-)
+from features.records.bits import count_bits, find_lowest_bit
+from features.records.blocks import BLOCK_WORDS, clear_block, is_block_filled, mark_block
+from features.records.word_bytes import measure_word, read_word, write_word
 
 SCHEMA_VERSION = 4
 """Of all layouts; raised when a stored record means something else than before."""
 
-BLOCK_WORDS = 64
 SLACK = 8  # A word is written and read as 8 bytes, whatever its length.
 _CHUNK = 512  # Records packed at a time: bounds the scratch, which has room for the worst.
 
-_U0 = np.uint64(0)
+_U0, _U1 = np.uint64(0), np.uint64(1)
+_BYTE = np.uint64(0xFF)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
@@ -128,71 +123,84 @@ class PackedRecords:
 def compute_max_size(n_words: int) -> int:
     """Return the greatest size of a stored record of so many words, in bytes."""
     n_blocks = -(-n_words // BLOCK_WORDS)
+    # At least one block is whole, and all are the bits of one word.
+    assert n_words >= BLOCK_WORDS
+    assert n_blocks <= 64
     return 2 + -(-n_blocks // 8) + n_blocks * (1 + 8 + BLOCK_WORDS // 2 + BLOCK_WORDS * 8)
 
 
 @welded
-def _mark_filled_blocks(words: npt.NDArray[np.uint64], out: npt.NDArray[np.uint8], n: int) -> None:
-    """Set the bit of every block with a word that is not zero, in zeroed bytes from `n` on."""
-    for b in range((words.shape[0] + BLOCK_WORDS - 1) // BLOCK_WORDS):
-        # A slice counted from 0 is what the compiler makes vector instructions of.
-        block = words[b * BLOCK_WORDS : (b + 1) * BLOCK_WORDS]
-        any_bits = _U0
-        for i in range(block.shape[0]):
-            any_bits |= block[i]
-        if any_bits != _U0:
-            out[n + (b >> 3)] |= np.uint8(1 << (b & 7))
+def _find_block(words: npt.NDArray[np.uint64], first: int) -> int:
+    """Return where a whole block stands that ends with the one from `first` on.
+
+    A record's last block is not whole: it is looked at with the words before it.
+    """
+    last: int = words.shape[0] - BLOCK_WORDS
+    return min(first, last)
 
 
 @welded
-def _write_masks(
+def _mark_words(words: npt.NDArray[np.uint64], first: int) -> np.uint64:
+    """Return a bit per word of the block from `first` on: is it not zero?"""
+    place = _find_block(words, first)
+    return np.uint64(mark_block(words, place) >> np.uint64(first - place))
+
+
+@welded
+def _mark_filled_blocks(words: npt.NDArray[np.uint64]) -> np.uint64:
+    """Return a bit per block: is any of its words not zero?"""
+    n_whole = words.shape[0] // BLOCK_WORDS
+    filled = _U0
+    for block in range(n_whole):
+        is_filled = is_block_filled(words, block * BLOCK_WORDS)
+        filled |= np.uint64(is_filled) << np.uint64(block)
+    if words.shape[0] > n_whole * BLOCK_WORDS:
+        is_filled = _mark_words(words, n_whole * BLOCK_WORDS) != _U0
+        filled |= np.uint64(is_filled) << np.uint64(n_whole)
+    return filled
+
+
+@welded
+def _write_masks(mask: np.uint64, out: npt.NDArray[np.uint8], n: int) -> int:
+    """Write a block's bits at `n`, only groups that have any; return where they end."""
+    groups, top = _U0, n
+    n += 1
+    for group in range(8):
+        of_group = (mask >> np.uint64(8 * group)) & _BYTE
+        is_any = np.uint64(of_group != _U0)
+        out[np.uint64(n)] = np.uint8(of_group)  # The next one takes its place if it is empty.
+        groups |= is_any << np.uint64(group)
+        n += int(np.int64(is_any))
+    out[top] = np.uint8(groups)
+    return n
+
+
+@welded
+def _pack_block(
     words: npt.NDArray[np.uint64], first: int, out: npt.NDArray[np.uint8], n: int
 ) -> int:
-    """Write the masks of the block from `first` on at `n`; return how many bytes they take."""
-    block = words[first : first + BLOCK_WORDS]
-    groups, size = 0, 1
-    for g in range((block.shape[0] + 7) >> 3):
-        mask = np.int64(0)
-        for j in range(min(8, block.shape[0] - 8 * g)):
-            mask |= np.int64(block[8 * g + j] != _U0) << j
-        if mask != 0:
-            groups |= 1 << g
-            out[n + size] = mask
-            size += 1
-    out[n] = groups
-    return size
-
-
-@welded
-def _pack_block(words: npt.NDArray[np.uint64], first: int, n_masks: int, out: Any, n: int) -> int:
-    """Write lengths and bytes of the words whose masks stand before `n`; return the new end."""
-    groups, masks = np.int64(out[n - n_masks]), n - n_masks + 1
-    code_at, n = n, n + ((count_bits(out, masks, n) + 1) >> 1)
-    shift = 0
-    while groups:
-        start = first + 8 * LOWEST_BITS[groups]
-        groups &= groups - 1
-        mask = np.int64(out[masks])
-        masks += 1
-        while mask:
-            i = start + LOWEST_BITS[mask]
-            mask &= mask - 1
-            word = words[i]
-            before = words[i - 1] if i > 0 else _U0
-            less = before - word if before >= word else _ALL
-            size, size_less = measure_word(word), measure_word(less)
-            # Selections, no branches: what words are like cannot be predicted.
-            is_less = size_less < size
-            code = size_less + (8 if size_less > 0 else 0) if is_less else size
-            size = min(size, size_less)
-            if shift == 0:
-                out[code_at] = code
-            else:
-                out[code_at] |= np.uint8(code << 4)
-            code_at += shift >> 2
-            shift ^= 4
-            write_word(out, n, less if is_less else word)
-            n += int(size)
+    """Write the stored form of a block that is not empty at `n`; return where it ends."""
+    mask = _mark_words(words, first)
+    code_at = _write_masks(mask, out, n)
+    n = code_at + ((count_bits(mask) + 1) >> 1)
+    pair, shift = np.int64(0), 0
+    while mask != _U0:
+        i = first + find_lowest_bit(mask)
+        mask &= mask - _U1
+        word = words[i]
+        before = words[i - 1] if i > 0 else _U0
+        less = before - word if before >= word else _ALL
+        size, size_less = measure_word(word), measure_word(less)
+        # Selections, no branches: what words are like cannot be predicted.
+        is_less = size_less < size
+        code = size_less + (8 if size_less > 0 else 0) if is_less else size
+        pair |= code << shift
+        out[np.uint64(code_at)] = np.uint8(pair)
+        pair = pair if shift == 0 else np.int64(0)
+        code_at += shift >> 2
+        shift ^= 4
+        write_word(out, n, less if is_less else word)
+        n += int(min(size, size_less))
     return n
 
 
@@ -205,24 +213,25 @@ def pack_words(
     Args:
         words: Shape `(n_words,)`: the record's words.
         layout: Number of its `Layout`.
-        out: With at least `compute_max_size(n_words) + 8` bytes left from `n` on.
+        out: With at least `compute_max_size(n_words) + SLACK` bytes left from `n` on.
         n: Where to begin.
     """
-    n_words = words.shape[0]
-    n_blocks = (n_words + BLOCK_WORDS - 1) // BLOCK_WORDS
     out[n] = SCHEMA_VERSION
     out[n + 1] = layout
-    top = n + 2
-    n = top + ((n_blocks + 7) >> 3)
-    for k in range(top, n):
-        out[k] = 0
-    _mark_filled_blocks(words, out, top)
-    for block in range(n_blocks):
-        if (np.int64(out[top + (block >> 3)]) >> (block & 7)) & 1:
-            first = block * BLOCK_WORDS
-            n_masks = _write_masks(words, first, out, n)
-            n = _pack_block(words, first, n_masks, out, n + n_masks)
+    filled = _mark_filled_blocks(words)
+    write_word(out, n + 2, filled)
+    n += 2 + _count_top_bytes(words)
+    while filled != _U0:
+        n = _pack_block(words, BLOCK_WORDS * find_lowest_bit(filled), out, n)
+        filled &= filled - _U1
     return n
+
+
+@welded
+def _count_top_bytes(words: npt.NDArray[np.uint64]) -> int:
+    """Return how many bytes have a bit for each of a record's blocks."""
+    n_words: int = words.shape[0]
+    return (n_words + 8 * BLOCK_WORDS - 1) // (8 * BLOCK_WORDS)
 
 
 @welded
@@ -231,10 +240,23 @@ def clear_words(words: npt.NDArray[np.uint64], data: npt.NDArray[np.uint8], star
 
     Scratch records are unpacked into over and over; most of their blocks stay empty.
     """
-    n_words = words.shape[0]
-    for block in range((n_words + BLOCK_WORDS - 1) // BLOCK_WORDS):
-        if (np.int64(data[start + 2 + (block >> 3)]) >> (block & 7)) & 1:
-            words[block * BLOCK_WORDS : (block + 1) * BLOCK_WORDS] = _U0
+    filled = read_word(data, start + 2, _count_top_bytes(words))
+    while filled != _U0:
+        clear_block(words, _find_block(words, BLOCK_WORDS * find_lowest_bit(filled)))
+        filled &= filled - _U1
+
+
+@welded
+def _read_masks(data: npt.NDArray[np.uint8], n: int, groups: np.uint64) -> np.uint64:
+    """Return a block's bits from those of its groups that have any, at `n`."""
+    mask = _U0
+    for group in range(8):
+        is_any = (groups >> np.uint64(group)) & _U1
+        # Behind the last one stands nothing that could be read.
+        of_group = np.uint64(data[np.uint64(n if is_any else n - 1)]) * is_any
+        mask |= of_group << np.uint64(8 * group)
+        n += int(np.int64(is_any))
+    return mask
 
 
 @welded
@@ -242,36 +264,36 @@ def _unpack_block(
     data: npt.NDArray[np.uint8], n: int, end: int, words: npt.NDArray[np.uint64], first: int
 ) -> int:
     """Fill one block from its stored form at `n`; return where that ends, -1 if damaged."""
-    if n >= end:
+    room = words.shape[0] - first
+    if n >= end or room <= 0:
         return -1
-    groups = np.int64(data[n])
+    groups = np.uint64(data[n])
     masks = n + 1
-    n = masks + BIT_COUNTS[groups]
-    if groups == 0 or n > end:
+    code_at = masks + count_bits(groups)
+    if code_at > end:
         return -1
-    code_at, n = n, n + ((count_bits(data, masks, n) + 1) >> 1)
-    if n > end:
+    mask = _read_masks(data, masks, groups)
+    n = code_at + ((count_bits(mask) + 1) >> 1)
+    if n > end or mask == _U0 or (room < BLOCK_WORDS and mask >> np.uint64(room) != _U0):
         return -1
     shift = 0
-    while groups:
-        start = first + 8 * LOWEST_BITS[groups]
-        groups &= groups - 1
-        mask = np.int64(data[masks])
-        masks += 1
-        while mask:
-            i = start + LOWEST_BITS[mask]
-            mask &= mask - 1
-            code = (np.int64(data[code_at]) >> shift) & 15
-            code_at += shift >> 2
-            shift ^= 4
-            size = code if code <= 8 else code - 8
-            if i >= words.shape[0] or n + size > end:
-                return -1
-            word = read_word(data, n, size)
-            is_less = code == 0 or code > 8
+    while mask != _U0:
+        i = first + find_lowest_bit(mask)
+        mask &= mask - _U1
+        code = (np.int64(data[np.uint64(code_at)]) >> shift) & 15
+        code_at += shift >> 2
+        shift ^= 4
+        size = code if code <= 8 else code - 8
+        if n + size > end:
+            return -1
+        word = read_word(data, n, size)
+        if code == 0 or code > 8:
             before = words[i - 1] if i > 0 else _U0
-            words[i] = before - word if is_less else word
-            n += int(size)
+            if before < word:
+                return -1
+            word = before - word
+        words[i] = word
+        n += int(size)
     return n
 
 
@@ -280,17 +302,16 @@ def unpack_words(
     data: npt.NDArray[np.uint8], start: int, end: int, layout: int, words: npt.NDArray[np.uint64]
 ) -> bool:
     """Fill a record's words, all zero before, from `data[start:end]`; return if it is sound."""
-    n_words = words.shape[0]
-    n_blocks = (n_words + BLOCK_WORDS - 1) // BLOCK_WORDS
     top = start + 2
-    n = top + ((n_blocks + 7) >> 3)
+    n = top + _count_top_bytes(words)
     if n > end or np.int64(data[start]) != SCHEMA_VERSION or np.int64(data[start + 1]) != layout:
         return False
-    for block in range(n_blocks):
-        if (np.int64(data[top + (block >> 3)]) >> (block & 7)) & 1:
-            n = _unpack_block(data, n, end, words, block * BLOCK_WORDS)
-            if n < 0:
-                return False
+    filled = read_word(data, top, n - top)
+    while filled != _U0:
+        n = _unpack_block(data, n, end, words, BLOCK_WORDS * find_lowest_bit(filled))
+        if n < 0:
+            return False
+        filled &= filled - _U1
     return bool(n == end)
 
 

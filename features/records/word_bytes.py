@@ -1,4 +1,4 @@
-"""Words as bytes of their own length, and bits of a byte: the inner loop of packing."""
+"""Words as bytes of their own length: the inner loop of packing."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from features.compiled import welded
+from features.records.bits import count_leading_zeros
 
-# Of a byte: how many bits are set, and the number of the lowest one.
-BIT_COUNTS = np.array([byte.bit_count() for byte in range(256)], np.int64)
-LOWEST_BITS = np.array([(byte & -byte).bit_length() - 1 for byte in range(256)], np.int64)
 _U0 = np.uint64(0)
 _BYTE = np.uint64(0xFF)
 # Of a number of bytes: the bits that they hold.
@@ -19,16 +17,7 @@ _MASKS = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)
 @welded
 def measure_word(word: np.uint64) -> np.int64:
     """Return the length of a word without leading zero bytes, 0 to 8, without a branch."""
-    return (
-        np.int64(word > _U0)
-        + np.int64(word > np.uint64(0xFF))
-        + np.int64(word > np.uint64(0xFFFF))
-        + np.int64(word > np.uint64(0xFFFFFF))
-        + np.int64(word > np.uint64(0xFFFFFFFF))
-        + np.int64(word > np.uint64(0xFFFFFFFFFF))
-        + np.int64(word > np.uint64(0xFFFFFFFFFFFF))
-        + np.int64(word > np.uint64(0xFFFFFFFFFFFFFF))
-    )
+    return np.int64((np.int64(71) - count_leading_zeros(word)) >> 3)
 
 
 @welded
@@ -65,12 +54,3 @@ def read_word(data: npt.NDArray[np.uint8], n: int, size: int | np.int64) -> np.u
     for k in range(size):
         word |= np.uint64(data[n + k]) << np.uint64(8 * k)
     return word
-
-
-@welded
-def count_bits(data: npt.NDArray[np.uint8], first: int, last: int) -> int:
-    """Return how many bits are set in `data[first:last]`."""
-    count = 0
-    for n in range(first, last):
-        count += BIT_COUNTS[data[n]]
-    return count

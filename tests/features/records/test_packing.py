@@ -37,6 +37,35 @@ def pack(records: npt.NDArray[Any]) -> PackedRecords:
     return pack_records(Layout.TALLY, records)
 
 
+def spell(record: npt.NDArray[Any]) -> bytes:
+    """Return the stored form as the module's docstring tells it, byte by byte."""
+    words = [int(word) for word in record.view(np.uint64)]
+    blocks = [words[n : n + 64] for n in range(0, len(words), 64)]
+    top = sum(any(block) << n for n, block in enumerate(blocks))
+    form = bytes([SCHEMA_VERSION, Layout.TALLY]) + top.to_bytes((len(blocks) + 7) // 8, "little")
+    for first, block in enumerate(blocks):
+        if not any(block):
+            continue
+        groups = [
+            sum(bool(w) << k for k, w in enumerate(block[n : n + 8])) for n in range(0, 64, 8)
+        ]
+        form += bytes([sum(bool(group) << n for n, group in enumerate(groups))])
+        form += bytes(group for group in groups if group)
+        codes, numbers = [], b""
+        for n, word in enumerate(block, 64 * first):
+            if word:
+                less = (words[n - 1] if n else 0) - word
+                is_less = less >= 0 and less.bit_length() <= 8 * ((word.bit_length() - 1) // 8)
+                number = less if is_less else word
+                size = (number.bit_length() + 7) // 8
+                codes.append(size + 8 if is_less and size else size)
+                numbers += number.to_bytes(size, "little")
+        codes += [0] * (len(codes) % 2)
+        form += bytes(low | high << 4 for low, high in zip(codes[::2], codes[1::2], strict=True))
+        form += numbers
+    return form
+
+
 def unpack(*blobs: bytes | None) -> npt.NDArray[Any]:
     return unpack_records(Layout.TALLY, PackedRecords.from_blobs(blobs), DTYPE)
 
@@ -52,6 +81,16 @@ def test_records_come_back_as_they_went(
     packed = pack(records)
     assert len(packed) == len(records)
     assert unpack(*packed.to_blobs()).tobytes() == records.tobytes()
+
+
+@given(WORDS, st.lists(RUNS, max_size=4))
+def test_the_stored_form_is_the_one_that_is_written_down(
+    words: dict[int, int], runs: list[tuple[int, list[int]]]
+) -> None:
+    for start, run in runs:
+        words = words | {start + n: word for n, word in enumerate(sorted(run)[::-1])}
+    record = build_record(words)
+    assert pack(record).get_blob(0) == spell(record)
 
 
 @given(WORDS)
@@ -104,6 +143,21 @@ BLOB = pack(build_record({0: 1, 5: 2, 70: 2**60, N_WORDS - 1: 3})).get_blob(0)
 def test_damaged_bytes_are_refused_not_misread(blob: bytes) -> None:
     with pytest.raises(SchemaMismatchError, match="rebuild the store"):
         unpack(BLOB, blob, BLOB)
+
+
+def test_a_number_greater_than_what_it_is_taken_from_is_refused() -> None:
+    form = bytearray(pack(build_record({0: 300, 1: 299})).get_blob(0))
+    assert form[-3:] == (300).to_bytes(2, "little") + b"\1"  # 300, then 1 less.
+    form[-3:-1] = b"\0\0"
+    with pytest.raises(SchemaMismatchError, match="damaged"):
+        unpack(bytes(form))
+
+
+def test_a_block_behind_the_record_is_refused() -> None:
+    form = bytearray(BLOB)
+    form[2] |= 1 << -(-N_WORDS // 64)
+    with pytest.raises(SchemaMismatchError, match="damaged"):
+        unpack(bytes(form) + bytes([1, 1, 1, 5]))
 
 
 @given(st.data())
