@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from features.compiled import welded
-from features.definition import DAY_US, HOUR_US, N_DAILY, N_HOURLY
+from features.definition import DAY_US, HOUR_US
 from features.fold_rows import FoldFlag, FoldKind
 from features.folds.rings import find_last, find_place, make_room
-from features.folds.tiles import clear_passed, enter_bucket, find_tile
+from features.folds.tiles import find_bucket, open_tile
 from features.records.activity import (
     LIFETIME_COUNTERS,
     N_SENTIMENTS,
@@ -41,7 +41,7 @@ _KIND_COUNTERS: dict[FoldKind, str] = {
 
 
 def _compile_counters() -> npt.NDArray[np.int64]:
-    """Return the counter that each kind moves by one, -1: none or not always."""
+    """Return the counter that each kind always moves by one, -1: none."""
     counters = np.full(256, -1, np.int64)
     for kind, counter in _KIND_COUNTERS.items():
         counters[kind] = LIFETIME_COUNTERS.index(counter)
@@ -76,20 +76,28 @@ _IS_OFFER_EXPIRED = int(FoldFlag.IS_OFFER_EXPIRED)
 
 
 @welded
+def _find_counter(row: Any) -> Any:
+    """Return the windowed counter that a row moves by one, -1: none."""
+    kind = int(row["kind"])
+    if kind == _SERVICE_REPLIED:
+        return _SLOW_REPLY_COUNT if row["amount"] > SLOW_REPLY_S else -1
+    if kind == _OFFER_CLOSED:
+        return _OFFER_ACCEPTED_COUNT if int(row["flags"]) & _IS_OFFER_ACCEPTED else -1
+    return _COUNTERS[kind]
+
+
+@welded
 def _count(record: Any, time_us: int, counter: int) -> None:
     """Add one to a windowed counter: for life, and in the tiles that are still kept."""
     record["lifetime"][counter] += 1
-    hour, day = time_us // HOUR_US, time_us // DAY_US
     head, filled = record["hourly_head"], record["hourly_filled"]
-    clear_passed(record["hourly"], head, filled, hour)
-    record["hourly_head"], record["hourly_filled"] = enter_bucket(head, filled, hour, N_HOURLY)
-    tile = find_tile(record["hourly_head"], hour, N_HOURLY)
+    head, filled, tile = open_tile(record["hourly"], head, filled, find_bucket(time_us, HOUR_US))
+    record["hourly_head"], record["hourly_filled"] = head, filled
     if tile >= 0:
         record["hourly"][tile, counter] += 1
     head, filled = record["daily_head"], record["daily_filled"]
-    clear_passed(record["daily"], head, filled, day)
-    record["daily_head"], record["daily_filled"] = enter_bucket(head, filled, day, N_DAILY)
-    tile = find_tile(record["daily_head"], day, N_DAILY)
+    head, filled, tile = open_tile(record["daily"], head, filled, find_bucket(time_us, DAY_US))
+    record["daily_head"], record["daily_filled"] = head, filled
     if tile >= 0:
         record["daily"][tile, counter] += 1
 
@@ -140,7 +148,6 @@ def _keep_abandoned(record: Any, row: Any) -> None:
 def _fold_offer_closed(record: Any, row: Any) -> None:
     flags = int(row["flags"])
     if flags & _IS_OFFER_ACCEPTED:
-        _count(record, row["event_time_us"], _OFFER_ACCEPTED_COUNT)
         record["lifetime"][_OFFER_COST] += row["value_minor"]
     elif flags & _IS_OFFER_REFUSED:
         record["lifetime"][_OFFER_REFUSED_COUNT] += 1
@@ -153,7 +160,7 @@ def fold_activity(record: Any, row: Any) -> None:
     """Fold one row into an element of `ACTIVITY_DTYPE`; each event once, in any order."""
     kind = int(row["kind"])
     record["last_event_us"] = max(record["last_event_us"], row["event_time_us"])
-    counter = _COUNTERS[kind]
+    counter = _find_counter(row)
     if counter >= 0:
         _count(record, row["event_time_us"], counter)
     if kind == _SIZE_CHART_VIEWED:
@@ -163,8 +170,6 @@ def fold_activity(record: Any, row: Any) -> None:
     elif kind == _SERVICE_REPLIED:
         record["lifetime"][_REPLY_COUNT] += 1
         record["lifetime"][_WAITED_S] += row["amount"]
-        if row["amount"] > SLOW_REPLY_S:
-            _count(record, row["event_time_us"], _SLOW_REPLY_COUNT)
     elif kind == _REVIEW_POSTED:
         if row["amount"] > 0:
             record["lifetime"][_RATING_COUNT] += 1

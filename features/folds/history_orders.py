@@ -8,8 +8,9 @@ import numpy as np
 
 from features.compiled import welded
 from features.fold_rows import FoldFlag
-from features.folds.history_tiles import add_windowed, open_history_tiles
+from features.folds.history_tiles import open_history_tiles
 from features.folds.rings import find_last, find_place, make_room
+from features.folds.tiles import add_windowed
 from features.records.history import (
     N_CANCEL_REQUESTS,
     N_CANCELS,

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from features.compiled import welded
 from features.embedding import DIM
 from features.fold_rows import FoldFlag, FoldKind
-from features.folds.history_tiles import add_windowed, open_history_tiles
+from features.folds.history_tiles import open_history_tiles
 from features.folds.rings import find_last, find_place, make_room
+from features.folds.tiles import add_windowed
 from features.records.history import (
     N_CHANNELS,
     N_PROCESSINGS,

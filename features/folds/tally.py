@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from features.compiled import welded
-from features.definition import DAY_US, HOUR_US, N_DAILY, N_HOURLY, N_WEEKLY, WEEK_US
+from features.definition import DAY_US, HOUR_US, WEEK_US
 from features.entities import N_ENTITIES, Entity
 from features.fold_rows import FoldFlag, FoldKind
 from features.folds.rings import find_last, make_room
-from features.folds.tiles import clear_passed, enter_bucket, find_tile
+from features.folds.tiles import add_windowed, clear_passed, find_bucket, open_tile
 from features.records.tally import COUNTERS, N_PRICES, PRODUCT_COUNTERS, PRODUCTS, STORE_COUNTERS
 from hemostat.v1 import common_pb2, event_pb2
 
@@ -91,36 +91,27 @@ _IS_REVERSAL = int(FoldFlag.IS_REVERSAL)
 
 
 @welded
-def _open_hour(record: Any, time_us: int) -> int:
+def _open_hour(record: Any, time_us: int) -> np.int64:
     """Make the hour of an event known; return its tile, or -1 if it is kept no more."""
-    hour = time_us // HOUR_US
+    hour = find_bucket(time_us, HOUR_US)
     head, filled = record["hourly_head"], record["hourly_filled"]
-    clear_passed(record["hourly"], head, filled, hour)
-    clear_passed(record["hourly_extra"], head, filled, hour)
-    record["hourly_head"], record["hourly_filled"] = enter_bucket(head, filled, hour, N_HOURLY)
-    return int(find_tile(record["hourly_head"], hour, N_HOURLY))
+    if hour >= head:
+        clear_passed(record["hourly_extra"], head, filled, hour)
+    head, filled, tile = open_tile(record["hourly"], head, filled, hour)
+    record["hourly_head"], record["hourly_filled"] = head, filled
+    return tile
 
 
 @welded
-def _count(record: Any, time_us: int, counter: int, amount: int) -> None:
-    """Add to a counter: for life, and in the tiles that are still kept."""
-    record["lifetime"][counter] += amount
-    tile = _open_hour(record, time_us)
-    if tile >= 0:
-        record["hourly"][tile, counter] += amount
-    day, week = time_us // DAY_US, time_us // WEEK_US
+def _open_tiles(record: Any, time_us: int) -> tuple[np.int64, np.int64, np.int64]:
+    """Make the tiles ready for an event; return its hourly, daily and weekly row, -1: too old."""
     head, filled = record["daily_head"], record["daily_filled"]
-    clear_passed(record["daily"], head, filled, day)
-    record["daily_head"], record["daily_filled"] = enter_bucket(head, filled, day, N_DAILY)
-    tile = find_tile(record["daily_head"], day, N_DAILY)
-    if tile >= 0:
-        record["daily"][tile, counter] += amount
+    head, filled, day = open_tile(record["daily"], head, filled, find_bucket(time_us, DAY_US))
+    record["daily_head"], record["daily_filled"] = head, filled
     head, filled = record["weekly_head"], record["weekly_filled"]
-    clear_passed(record["weekly"], head, filled, week)
-    record["weekly_head"], record["weekly_filled"] = enter_bucket(head, filled, week, N_WEEKLY)
-    tile = find_tile(record["weekly_head"], week, N_WEEKLY)
-    if tile >= 0:
-        record["weekly"][tile, counter] += amount
+    head, filled, week = open_tile(record["weekly"], head, filled, find_bucket(time_us, WEEK_US))
+    record["weekly_head"], record["weekly_filled"] = head, filled
+    return _open_hour(record, time_us), day, week
 
 
 @welded
@@ -160,21 +151,21 @@ def _keep_price(
 
 
 @welded
-def _count_details(record: Any, row: Any) -> None:
+def _count_details(record: Any, tiles: tuple[np.int64, np.int64, np.int64], row: Any) -> None:
     """Count what a return or an inspection says beside that it happened."""
-    kind, flags, time_us = int(row["kind"]), int(row["flags"]), row["event_time_us"]
+    kind, flags = int(row["kind"]), int(row["flags"])
     if kind == _RETURN_INSPECTED:
         if int(row["condition"]) >= _BAD_CONDITION:
-            _count(record, time_us, _BAD_CONDITION_COUNT, 1)
+            add_windowed(record, tiles, _BAD_CONDITION_COUNT, 1)
     elif int(row["entity"]) == _STORE:
         if flags & _IS_NO_RECEIPT:
-            _count(record, time_us, _NO_RECEIPT_RETURN_COUNT, 1)
+            add_windowed(record, tiles, _NO_RECEIPT_RETURN_COUNT, 1)
         if flags & _IS_GIFT_CARD:
-            _count(record, time_us, _GIFT_CARD_REFUND_COUNT, 1)
+            add_windowed(record, tiles, _GIFT_CARD_REFUND_COUNT, 1)
     else:
         counter = _COUNTERS_BY_REASON[int(row["reason_code"])]
         if counter >= 0:
-            _count(record, time_us, counter, 1)
+            add_windowed(record, tiles, counter, 1)
 
 
 @welded
@@ -192,9 +183,10 @@ def fold_tally(record: Any, row: Any) -> None:
     counter = _COUNTERS[int(row["entity"]), kind]
     if counter >= 0 and _is_counted(kind, flags):
         is_taken_back = kind == _LABEL_SET and flags & _IS_REVERSAL
-        _count(record, time_us, counter, -1 if is_taken_back else 1)
+        tiles = _open_tiles(record, time_us)
+        add_windowed(record, tiles, counter, -1 if is_taken_back else 1)
         if kind in (_RETURN_REQUESTED, _RETURN_INSPECTED):
-            _count_details(record, row)
+            _count_details(record, tiles, row)
     if (kind in (_REVIEW_POSTED, _DELIVERY_DELAYED)) and row["amount"] > 0:
         _add_extra(record, time_us, row["amount"])
     if kind == _PRICE_CHANGED:

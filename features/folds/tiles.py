@@ -34,37 +34,71 @@ def take_newest(filled: np.uint64, n: int) -> np.uint64:
 
 
 @welded
-def clear_passed(tiles: npt.NDArray[Any], head: int, filled: np.uint64, bucket: int) -> None:
-    """Clear the rows that a newer bucket overtakes."""
+def find_bucket(time_us: int, hop_us: int) -> np.int64:
+    """Return the absolute bucket of a time at or after 1970."""
+    return np.int64(np.uint64(time_us) // np.uint64(hop_us))
+
+
+@welded
+def find_tile(bucket: np.int64, size: int) -> np.int64:
+    """Return the row of an absolute bucket."""
+    return np.int64(np.uint64(bucket) % np.uint64(size))
+
+
+@welded
+def clear_passed(
+    tiles: npt.NDArray[Any], head: np.int64, filled: np.uint64, bucket: np.int64
+) -> None:
+    """Clear the rows that a bucket at or behind `head` overtakes."""
     size = tiles.shape[0]
     passed = np.uint64(filled & ~take_newest(filled, head + size - 1 - bucket))
-    top = (head - 1) % size
+    if passed == np.uint64(0):
+        return
+    top = find_tile(head - 1, size)
     while passed != np.uint64(0):
         row = top - find_lowest_bit(passed)
-        row = row + size if row < 0 else row
+        row = np.uint64(row + size if row < 0 else row)
         for counter in range(tiles.shape[1]):
             tiles[row, counter] = 0
         passed &= passed - _ONE
 
 
 @welded
-def enter_bucket(head: int, filled: np.uint64, bucket: int, size: int) -> tuple[int, np.uint64]:
-    """Return the head and the bits with a bucket that an event falls in.
+def open_tile(
+    tiles: npt.NDArray[Any], head: np.int64, filled: np.uint64, bucket: np.int64
+) -> tuple[np.int64, np.uint64, np.int64]:
+    """Make the tiles ready for an event in a bucket; clears the rows that it overtakes.
 
-    The rows that it overtakes are clear (`clear_passed`).
+    Returns:
+        The new head, the new bits, and the bucket's row; -1 if it is older than what is kept.
     """
+    size = tiles.shape[0]
     if bucket >= head:
+        clear_passed(tiles, head, filled, bucket)
         step = bucket + 1 - head
         kept = take_newest(filled, size - step)
-        return bucket + 1, np.uint64((kept << np.uint64(step & 63)) | _ONE)
+        return bucket + 1, np.uint64((kept << np.uint64(step & 63)) | _ONE), find_tile(bucket, size)
     back = head - 1 - bucket
-    return head, np.uint64(filled | (_ONE << np.uint64(back))) if back < size else filled
+    if back >= size:
+        return head, filled, np.int64(-1)
+    return head, np.uint64(filled | (_ONE << np.uint64(back))), find_tile(bucket, size)
 
 
 @welded
-def find_tile(head: int, bucket: int, size: int) -> int:
-    """Return the row of a bucket; -1 if it is older than what is kept."""
-    return bucket % size if bucket >= head - size else -1
+def add_windowed(
+    record: Any,
+    rows: tuple[np.int64, np.int64, np.int64],
+    counter: int | np.int64,
+    amount: int | np.int64,
+) -> None:
+    """Add to one counter: for life, and in every ring of tiles that still keeps the bucket."""
+    record["lifetime"][counter] += amount
+    if rows[0] >= 0:
+        record["hourly"][rows[0], counter] += amount
+    if rows[1] >= 0:
+        record["daily"][rows[1], counter] += amount
+    if rows[2] >= 0:
+        record["weekly"][rows[2], counter] += amount
 
 
 @welded
