@@ -29,6 +29,7 @@ from features.folds.activity import fold_activity
 from features.folds.history import fold_history
 from features.folds.identity import fold_identity
 from features.folds.tally import fold_tally
+from features.prefetching import prefetch
 from features.records.activity import ACTIVITY_DTYPE
 from features.records.history import HISTORY_DTYPE
 from features.records.identity import IDENTITY_DTYPE
@@ -57,7 +58,7 @@ from features.records.packing import (
 from features.records.tally import TALLY_DTYPE
 
 _ROOM = MAX_SIZE + SLACK
-
+_N_AHEAD = 8  # So many rows ahead their texts' embeddings are asked for.
 
 _STORED = (uint8_1d_readonly, int64_1d, uint8_1d_readonly)
 _TOLD = (array_of(FOLD_ROW_DTYPE), int64_1d, int8_2d)
@@ -89,7 +90,7 @@ def _refold_with(
         The number of the first damaged record, or -1.
     """
     history, activity, tally, identity = histories[0], activities[0], tallies[0], identities[0]
-    n_rows = rows.shape[0]
+    n_rows, last = rows.shape[0], rows.shape[0] - 1
     first_number, row, n = position[0], position[1], position[2]
     start = int(ends[first_number - 1]) if first_number > 0 else 0
     for number in range(first_number, ends.shape[0]):
@@ -103,6 +104,7 @@ def _refold_with(
         first = row
         while row < n_rows and owners[row] == number:
             if layout == HISTORY:
+                prefetch(embeddings, np.int64(rows[min(row + _N_AHEAD, last)]["embedding"]), 0)
                 fold_history(history, rows[row], embeddings)
             elif layout == ACTIVITY:
                 fold_activity(activity, rows[row])

@@ -14,7 +14,6 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from features.bulk.prefetching import prefetch
 from features.bulk.sorting import NO_CODE, sort_by_code
 from features.compiled import (
     array_of,
@@ -30,6 +29,7 @@ from features.compiled import (
 )
 from features.entities import N_ENTITIES
 from features.fold_rows import FOLD_ROW_DTYPE
+from features.prefetching import prefetch
 
 # The table below takes the key's first half: the byte is of the other.
 _PART_BYTE = 15

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.bulk.prefetching import prefetch
 from features.compiled import (
     array_of,
     bool_2d,
@@ -38,6 +37,7 @@ from features.folds.history import fold_history
 from features.folds.identity import fold_identity
 from features.folds.tally import fold_tally
 from features.plan import COLUMN_STARTS, REQUEST_SLICE, SLICE_PLACES
+from features.prefetching import prefetch
 from features.records.activity import ACTIVITY_DTYPE
 from features.records.history import HISTORY_DTYPE
 from features.records.identity import IDENTITY_DTYPE
