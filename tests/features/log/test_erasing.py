@@ -117,3 +117,31 @@ def test_events_in_the_embedded_log_are_cut_out_while_a_reader_goes_on(tmp_path:
     assert ids == [*_expect(40), "later"]
     appender.close()
     assert not any(GONE.encode() in file.read_bytes() for file in path.rglob("*.log"))
+
+
+def test_lines_go_wherever_they_stand_and_those_that_only_look_alike_stay(tmp_path: Path) -> None:
+    event = STRUCTS["Event"]
+    customers = ["gone", "gone", "other", "gone2", "other", "gone"]
+    with EventLogWriter(tmp_path / "log", n_partitions=1) as writer:
+        writer.append_structs(
+            event(
+                event_id=f"e{n}",
+                tenant="t",
+                customer_id=customer,
+                event_time=START_US + n,
+                channel="CHANNEL_WEB",
+                product_viewed=STRUCTS["ProductViewed"](sku="gone"),
+            )
+            for n, customer in enumerate(customers)
+        )
+    (file,) = (tmp_path / "log").glob("jsonl/*/*.jsonl")
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines).removesuffix(b"\n"))
+    empty = file.with_name("empty.jsonl")
+    empty.write_bytes(b"")
+    assert erase_from_log(tmp_path / "log", CustomerMatch("t", "gone", 1 << 60)) == 3
+    left = [
+        b"{}\n" if name == "gone" else line for name, line in zip(customers, lines, strict=True)
+    ]
+    assert file.read_bytes() == b"".join(left)
+    assert empty.read_bytes() == b""
