@@ -5,12 +5,15 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from features.entities import Entity
 from features.keys import compute_entity_key
 from features.log.embedded_appender import EmbeddedAppender, compute_partition, read_wall_us
 from features.log.event_archive import EventArchiveWriter
+from features.log.feature_log import write_feature_log
 from features.log.reader import EventLog
 from features.log.writer import EventLogWriter
 from features.store.opening import open_store
@@ -86,7 +89,7 @@ async def _decide(folder: Path) -> None:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Path:
-    """A store, an embedded log, a written log, an archive and decisions of two customers."""
+    """A store, an embedded and a written log, an archive, a feature log and decisions of two."""
     import asyncio
 
     events = list(_build_events(read_wall_us()))
@@ -101,13 +104,15 @@ def world(tmp_path: Path) -> Path:
         for offset, batch in source.read_batches(partition):
             archive.append(partition, offset, batch)
     archive.close()
+    write_feature_log(source, tmp_path / "features")
     asyncio.run(_decide(tmp_path / "store" / "serving"))
     return tmp_path
 
 
 def _forget(world: Path, capsys: pytest.CaptureFixture[str]) -> dict[tuple[str, str], int]:
     capsys.readouterr()
-    logs = [part for name in ("log", "written", "archive") for part in ("--log", str(world / name))]
+    names = ("log", "written", "archive", "features")
+    logs = [part for name in names for part in ("--log", str(world / name))]
     arguments = ["forget", GONE, "--tenant", TENANT, "--store", str(world / "store"), *logs]
     assert main([*arguments, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
@@ -141,6 +146,7 @@ def test_nothing_is_left_of_the_customer_and_all_of_the_others(
     assert removed[("log", "events")] == 6
     assert removed[("written", "events")] == 6
     assert removed[("archive", "events")] == 6
+    assert removed[("features", "rows")] == 5
     assert removed[("serving", "decisions")] == 1
     assert removed[("serving", "outcomes")] == 1
     assert _find_traces(world) == []
@@ -148,6 +154,9 @@ def test_nothing_is_left_of_the_customer_and_all_of_the_others(
     kept = {f"event-{KEPT}-{number}" for number in range(6)}
     for name in ("log", "written", "archive"):
         assert set(EventLog(world / name).read_table()["event_id"].to_pylist()) == kept
+    files = list((world / "features").glob("day=*/*.parquet"))
+    tables = [pq.read_table(file, partitioning=None) for file in files]
+    assert pa.concat_tables(tables)["customer_id"].to_pylist() == [KEPT] * 5
     with open_store(world / "store", "read") as store:
         key = compute_entity_key(TENANT, Entity.CUSTOMER, KEPT)
         assert None not in store.read_records([key, DEVICE_KEY])
