@@ -199,6 +199,13 @@ def measure(folder: Path, sizes: Sizes) -> Figures:
         n_fill=sizes.n_fill // 5,
         n_customers=sizes.n_customers,
     )
+    tell("poison")
+    figures |= run_part(
+        "poison",
+        folder=str(folder / "poison"),
+        n_events=sizes.n_measured,
+        n_customers=sizes.n_customers,
+    )
     tell("bulk")
     figures |= run_part("bulk", n_events=sizes.n_bulk, n_customers=sizes.n_customers)
     tell("training rows")

@@ -41,6 +41,7 @@ BARS = {
     "ratio_to_keyed_step_2k": Bar(">=", 0.3),
     "ratio_redis_to_keyed_step": Bar(">=", 0.2),
     "ratio_to_feast_push": Bar(">=", 20),
+    "ratio_poison_to_clean": Bar(">=", 0.9),
     "visible_p99_ms": Bar("<=", 30),
     "bulk_fold_events_per_s": Bar(">=", 5e6),
     "training_rows_per_s": Bar(">=", 0.7e6),

@@ -71,6 +71,18 @@ def run_visible(
     return measure_visible(Path(folder), rate_per_s, seconds, n_fill, n_customers)
 
 
+def run_poison(folder: str, n_events: int, n_customers: int) -> dict[str, float]:
+    """Stream a log with a hundredth of bad rows, and the same log without them."""
+    from benchmarks.stream.events import iterate_lines
+    from benchmarks.stream.poison import measure_poison_ratio
+
+    Path(folder).mkdir()
+    per_s = n_events / timedelta(days=FILL_DAYS).total_seconds()
+    texts = iterate_lines(1, n_events, n_customers, 0, FILL_START, per_s)
+    lines = [f"{text}\n".encode() for text in texts]
+    return {"ratio_poison_to_clean": measure_poison_ratio(lines, Path(folder), repeats=_REPEATS)}
+
+
 def run_bulk(n_events: int, n_customers: int) -> dict[str, float]:
     """Fold, and make vectors, in bulk."""
     from benchmarks.stream.bulk import decode, measure_fold, measure_vectors
@@ -107,6 +119,7 @@ PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "read_redis": run_read_redis,
     "growth": run_growth,
     "visible": run_visible,
+    "poison": run_poison,
     "bulk": run_bulk,
     "training_rows": run_training_rows,
 }
