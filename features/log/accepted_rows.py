@@ -34,7 +34,7 @@ def drop_erased(batch: pa.RecordBatch, erasures: Erasures) -> pa.RecordBatch:
         return batch
     customers = batch.column("customer_id")
     keys = compute_entity_keys(batch.column("tenant"), Entity.CUSTOMER, customers)
-    ingest_us = read_ints(batch.column("ingest_time"), np.arange(batch.num_rows))
+    ingest_us = read_ints(batch.column("ingest_time"))
     # A guest's key is that of the empty id, which nobody registers.
     return batch.filter(pa.array(~erasures.find_erased(keys, ingest_us)))
 
@@ -48,7 +48,7 @@ def take_first_tellings(batch: pa.RecordBatch) -> pa.RecordBatch:
     Args:
         batch: Accepted events, partition by partition.
     """
-    ingest_us = read_ints(batch.column("ingest_time"), np.arange(batch.num_rows))
+    ingest_us = read_ints(batch.column("ingest_time"))
     order = np.argsort(ingest_us, kind="stable")
     keys = compute_event_keys(batch.column("tenant"), batch.column("event_id"))[order]
     chosen = order[np.sort(np.unique(keys, return_index=True)[1])]

@@ -43,9 +43,10 @@ def find_envelope_enum(name: str) -> Mapping[str, int]:
     return next(f.enum_numbers or {} for f in ENVELOPE_FIELDS if f.name == name)
 
 
-def read_ints(column: pa.Array, rows: Rows) -> npt.NDArray[np.int64]:
-    """Return integers as int64, null as 0."""
-    values = column.take(pa.array(rows)).cast(pa.int64()).fill_null(0)
+def read_ints(column: pa.Array, rows: Rows | None = None) -> npt.NDArray[np.int64]:
+    """Return integers as int64, null as 0; of all rows if none are named."""
+    taken = column if rows is None else column.take(pa.array(rows))
+    values = taken.cast(pa.int64()).fill_null(0)
     numbers: npt.NDArray[np.int64] = values.to_numpy(zero_copy_only=False)
     return numbers
 
@@ -58,9 +59,12 @@ def read_bools(column: pa.Array, rows: Rows) -> npt.NDArray[np.bool_]:
     return values
 
 
-def read_enum(column: pa.Array, rows: Rows, numbers: Mapping[str, int]) -> npt.NDArray[np.uint8]:
-    """Return enum numbers; null and unknown names are 0."""
-    found = pc.index_in(column.take(pa.array(rows)), pa.array(list(numbers), pa.string()))
+def read_enum(
+    column: pa.Array, numbers: Mapping[str, int], rows: Rows | None = None
+) -> npt.NDArray[np.uint8]:
+    """Return enum numbers, null and unknown names as 0; of all rows if none are named."""
+    taken = column if rows is None else column.take(pa.array(rows))
+    found = pc.index_in(taken, pa.array(list(numbers), pa.string()))
     lookup = np.array([*numbers.values(), 0], np.uint8)
     places: npt.NDArray[np.int32] = found.fill_null(len(numbers)).to_numpy(zero_copy_only=False)
     return lookup[places]
@@ -122,7 +126,7 @@ class KindColumn:
 
     def enum(self, path: str) -> npt.NDArray[np.uint8]:
         """Return a field's enum numbers, shape `(n,)`."""
-        return read_enum(self.column(path), self.rows, _find_enum(self._spec, path))
+        return read_enum(self.column(path), _find_enum(self._spec, path), self.rows)
 
     def is_empty(self, path: str) -> npt.NDArray[np.bool_]:
         """Return where a string field is empty, shape `(n,)`."""

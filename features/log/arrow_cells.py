@@ -78,15 +78,14 @@ def from_arrow(
 def _fill_envelope(
     batch: pa.RecordBatch, kinds: npt.NDArray[np.int64], head: npt.NDArray[Any]
 ) -> None:
-    everything = np.arange(batch.num_rows)
-    head["event_time_us"] = read_ints(batch.column("event_time"), everything)
-    head["known_at_us"] = read_ints(batch.column("known_at"), everything)
-    head["ingest_us"] = read_ints(batch.column("ingest_time"), everything)
+    head["event_time_us"] = read_ints(batch.column("event_time"))
+    head["known_at_us"] = read_ints(batch.column("known_at"))
+    head["ingest_us"] = read_ints(batch.column("ingest_time"))
     for column, name in (("tenant", "tenant"), ("event_id", "event"), ("customer_id", "customer")):
         hashes = hash_strings(batch.column(column))
         head[f"{name}_h1"], head[f"{name}_h2"] = hashes[:, 0], hashes[:, 1]
     channels = find_envelope_enum("channel")
-    head["channel"] = read_enum(batch.column("channel"), everything, channels)
+    head["channel"] = read_enum(batch.column("channel"), channels)
     head["kind"] = kinds + 1
     head["embedding"] = -1
 
@@ -126,15 +125,14 @@ def _fill_cells(
 def _read_numbers(
     field: CellField, column: pa.Array, ids: Mapping[str, int]
 ) -> npt.NDArray[np.int64]:
-    everything = np.arange(len(column))
     if field.spec.name == _EMBEDDER:
-        return read_enum(column, everything, ids).astype(np.int64)
+        return read_enum(column, ids).astype(np.int64)
     if field.spec.enum_numbers is not None:
-        return read_enum(column, everything, field.spec.enum_numbers).astype(np.int64)
+        return read_enum(column, field.spec.enum_numbers).astype(np.int64)
     if field.spec.type is FieldType.DOUBLE:
         values = column.fill_null(0.0).to_numpy(zero_copy_only=False)
         return np.ascontiguousarray(values, np.float64).view(np.int64)
-    return read_ints(column, everything)
+    return read_ints(column)
 
 
 def _read_lines(
