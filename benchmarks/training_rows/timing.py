@@ -12,10 +12,13 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,15 +27,17 @@ from benchmarks.stream.events import append_lines, iterate_lines
 from benchmarks.stream.world import FILL_DAYS, FILL_START
 from benchmarks.training_rows.query import compute_training_rows
 from features.bulk import compute_vectors_at
-from features.log.cells import EventCells, concat_cells
 from features.log.decode_batch import decode_batch
-from features.log.fan_out import to_fold_rows
+from features.log.fan_out import FoldRows, to_fold_rows
 from features.log.reader import EventLog
 from features.log.writer import EventLogWriter
 
 _CASES = ("order_placed", "cancel_requested", "return_requested")
 _EVENTS_PER_CUSTOMER = 20
 _BATCH = 100_000
+
+Ask = Callable[[History], Questions]
+"""What is asked of some events."""
 
 
 def write_log(folder: Path, n_events: int) -> Path:
@@ -46,40 +51,54 @@ def write_log(folder: Path, n_events: int) -> Path:
     return folder / "log"
 
 
-def read_history(path: Path) -> History:
-    """Return a log's accepted events from its Parquet files; a thread per partition."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A partition's events as the bulk job wants them, and what is asked of them."""
+
+    fold: FoldRows
+    embeddings: npt.NDArray[np.int8]
+    questions: Questions
+
+
+def _read_partition(log: EventLog, partition: int, ask: Ask) -> _Asked:
+    """Return a partition's accepted events; a customer's stand in one partition."""
+    batches = [batch for _, batch in log.read_batches(partition, batch_size=_BATCH)]
+    cells = decode_batch(pa.Table.from_batches(batches, batches[0].schema)).cells
+    fold = to_fold_rows(cells)
+    return _Asked(fold, cells.embeddings, ask(History(cells, fold)))
+
+
+def _compute_ours(path: Path, ask: Ask) -> npt.NDArray[np.float32]:
+    """Return a vector per question, from the Parquet files on; a thread per partition."""
     log = EventLog(path)
-
-    def read(partition: int) -> EventCells:
-        batches = [batch for _, batch in log.read_batches(partition, batch_size=_BATCH)]
-        return decode_batch(pa.Table.from_batches(batches)).cells
-
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        cells = concat_cells(list(threads.map(read, log.partitions)))
-    return History(cells, to_fold_rows(cells))
-
-
-def _compute_ours(path: Path, ask: Callable[[History], Questions]) -> int:
-    history = read_history(path)
-    asked = ask(history)
-    vectors = compute_vectors_at(
-        history.fold.rows,
-        history.fold.entity_keys,
-        history.cells.embeddings,
-        asked.requests,
-        asked.keys,
-        asked.is_named,
+        parts = list(threads.map(lambda each: _read_partition(log, each, ask), log.partitions))
+    n_embeddings = n_events = 0
+    events = []
+    for part in parts:
+        rows = part.fold.rows
+        rows["embedding"][rows["embedding"] >= 0] += n_embeddings
+        events.append(part.fold.event_index + n_events)
+        n_embeddings += len(part.embeddings)
+        n_events += len(part.fold.event_keys)
+    return compute_vectors_at(
+        np.concatenate([part.fold.rows for part in parts]),
+        np.concatenate([part.fold.entity_keys for part in parts]),
+        np.concatenate([part.embeddings for part in parts]),
+        np.concatenate([part.questions.requests for part in parts]),
+        np.concatenate([part.questions.keys for part in parts]),
+        np.concatenate([part.questions.is_named for part in parts]),
+        event_index=np.concatenate(events),
     )
-    return len(vectors)
 
 
-def _measure_ours(path: Path, ask: Callable[[History], Questions], repeats: int) -> float:
+def _measure_ours(path: Path, ask: Ask, repeats: int) -> float:
     """Return rows per second, a median; the first time is not counted."""
     _compute_ours(path, ask)
     rates = []
     for _ in range(repeats):
         start = time.perf_counter()
-        n_rows = _compute_ours(path, ask)
+        n_rows = len(_compute_ours(path, ask))
         rates.append(n_rows / (time.perf_counter() - start))
     return statistics.median(rates)
 
