@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from features.compiled import compiled_without_allocation, int64_1d, int64_2d, welded
 from features.log.cells import HEAD_DTYPE, KIND_FIELDS, LINE_FIELDS, CellField
+from features.log.envelope_rules import END_US
 from features.log.kind_checks import (
     CLOCK_TOLERANCE_US,
     MAX_LINES,
@@ -25,7 +26,7 @@ from features.log.kind_checks import (
     REQUIRED_STRINGS,
 )
 from features.log.schema import EVENT_KINDS, FieldType
-from features.log.validation import END_US, AcceptanceRules
+from features.log.validation import AcceptanceRules
 
 _EVENT_US, _KNOWN_US, _INGEST_US, _TENANT, _EVENT, _PRESENT, _LINES, _LAST = (
     HEAD_DTYPE.fields[name][1] // 8  # type: ignore[index]

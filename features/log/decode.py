@@ -19,6 +19,7 @@ from features.log.assemble import ColumnValueError, build_batch, stamp_ingest_ti
 from features.log.cells import EventCells, build_empty_cells, concat_cells
 from features.log.customer_keys import compute_customer_keys
 from features.log.draft_cells import CheckedCells
+from features.log.envelope_rules import find_envelope_fault
 from features.log.json_cells import decode_json
 from features.log.jsonl import EventDecoder, ParsedEvents
 from features.log.messages import parse_messages, refuse_misfits
@@ -173,10 +174,13 @@ def _ask(
     ingest_us = rows.default_ingest_us
     parsed = parse(encoded, None if ingest_us is None else ingest_us[asked].tolist())
     rejected = {place: reject_malformed(place, error) for place, error in parsed.malformed}
+    for place, event in enumerate(parsed.events):
+        if place not in rejected and (fault := find_envelope_fault(event)):
+            rejected[place] = fault
     whole = [place for place in range(len(asked)) if place not in rejected]
     accepted, index = build_empty_cells(), np.empty(0, np.int64)
     if whole:
-        # Columns only of what may be right: a malformed row costs no Arrow.
+        # Columns only of what may be right: they cost most.
         events = [parsed.events[place] for place in whole]
         batch = stamp_ingest_time(build_batch(events, rows.embedders, has_all_kinds=False))
         validated = validate_batch(batch, rules=rows.rules, embedders=rows.embedders)

@@ -17,10 +17,10 @@ from features.log.draft_cells import (
     note_number,
     store,
 )
+from features.log.envelope_rules import MAX_ID_LENGTH
 from features.log.field_tables import Column, Op, find_name
 from features.log.json_strings import QUOTE, find_string_end, unescape
 from features.log.json_values import find_number_end, read_embedding, read_int, read_time
-from features.log.validation import MAX_ID_LENGTH
 
 _FALSE_SIZE, _TRUE_SIZE, NULL_SIZE = 5, 4, 4
 _FIRST_PRINTABLE = 0x20

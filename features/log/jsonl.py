@@ -99,12 +99,13 @@ class EventDecoder:
         self._decode_fast = msgspec.json.Decoder(_EVENT).decode
         self._embedders = embedders
 
-    def decode(self, line: bytes, default_ingest_us: int = 0) -> Any:
+    def decode(self, line: bytes, default_ingest_us: int = 0, *, may_repeat: bool = True) -> Any:
         """Return the `structs.Event` of one line, texts embedded and dropped.
 
         Args:
             line: The line, with or without its end.
             default_ingest_us: Ingest time of an event that says none; 0: left out.
+            may_repeat: False: it surely names nothing twice.
 
         Raises:
             InvalidEventError: The line is malformed; names the field at fault.
@@ -118,7 +119,8 @@ class EventDecoder:
             )
         try:
             tree = msgspec.json.decode(line)
-            _refuse_repetition(line)
+            if may_repeat:
+                _refuse_repetition(line)
         except _DECODE_FAULTS as error:
             raise InvalidEventError(
                 "the line is not JSON",
@@ -140,8 +142,10 @@ class EventDecoder:
         times = repeat(0) if default_ingest_us is None else default_ingest_us
         malformed: list[tuple[int, InvalidEventError]] = []
         events = [
-            self._decode_or_note(line, index, malformed, time_us)
-            for index, (line, time_us) in enumerate(zip(lines, times, strict=False))
+            self._decode_or_note(line, index, malformed, time_us, may_repeat=not is_usual)
+            for index, (line, time_us, is_usual) in enumerate(
+                zip(lines, times, _find_usual(lines).tolist(), strict=False)
+            )
         ]
         return ParsedEvents(events, tuple(malformed))
 
@@ -170,9 +174,11 @@ class EventDecoder:
         index: int,
         malformed: list[tuple[int, InvalidEventError]],
         default_ingest_us: int = 0,
+        *,
+        may_repeat: bool = True,
     ) -> Any:
         try:
-            return self.decode(line, default_ingest_us)
+            return self.decode(line, default_ingest_us, may_repeat=may_repeat)
         except InvalidEventError as error:
             malformed.append((index, error))
             return _EVENT()

@@ -38,10 +38,11 @@ from features.log.draft_cells import (
     new_draft,
     store,
 )
+from features.log.envelope_rules import MAX_ID_LENGTH
 from features.log.field_tables import LINES_NODE, N_NUMBERS, TABLES, TABLES_TYPE, Column, Op
 from features.log.json_strings import skip_utf8
 from features.log.json_values import MICROSECONDS
-from features.log.validation import DEFAULT_RULES, MAX_ID_LENGTH, AcceptanceRules
+from features.log.validation import DEFAULT_RULES, AcceptanceRules
 
 _BYTES_PER_LINE = 4  # Tag and length of a line, tag and value of its quantity.
 _VARINT, _FIXED_64, _BYTES = 0, 1, 2

@@ -18,8 +18,10 @@ import pyarrow.compute as pc
 
 from features.embedding import EMBEDDERS, Embedder
 from features.errors import InvalidEventError
+from features.log import envelope_rules
 from features.log.arrow_access import find_envelope_enum, read_kind_index
 from features.log.conform import compute_validity
+from features.log.envelope_rules import END_US, MAX_ID_LENGTH, SEPARATOR
 from features.log.json_walk import UNKNOWN_KIND, show_name
 from features.log.kind_checks import KindChecker
 from features.log.rejections import (
@@ -30,14 +32,7 @@ from features.log.rejections import (
 )
 from features.log.schema import EVENT_KINDS, KIND_COLUMN, MALFORMED_COLUMN
 
-MAX_ID_LENGTH = 256
-"""Characters of a tenant, an event id or a customer id; score requests allow as many."""
-
 _SECOND_US = 1_000_000
-# Later is no shop's time, and a log that says so would carry its shard's clock there:
-# every remembered id would be forgotten, and no answer be stale again.
-END_US = 4_102_444_800 * _SECOND_US
-"""2100-01-01: an event that says it came in then or later is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,43 +146,26 @@ def _reject_malformed(batch: pa.RecordBatch, collector: RejectionCollector) -> N
 
 def _check_envelope(batch: pa.RecordBatch, collector: RejectionCollector) -> None:
     """Reject rows without identity or time, or with an impossible one."""
-    for name in ("tenant", "event_id"):
-        is_empty = _to_mask(pc.equal(pc.binary_length(batch.column(name)), 0).fill_null(True))
-        rule = Expectation(
-            RejectionReason.MISSING_FIELD, name, "a non-empty string", "every event names it"
-        )
-        collector.reject(np.flatnonzero(is_empty), rule, "empty")
-    for name in ("tenant", "event_id", "customer_id"):
-        sizes = pc.utf8_length(batch.column(name)).fill_null(0).to_numpy(zero_copy_only=False)
-        rule = Expectation(
-            RejectionReason.BAD_VALUE,
-            name,
-            f"at most {MAX_ID_LENGTH} characters, as in a score request",
-            "use shorter identifiers, e.g. a hash",
-        )
+    for rule in envelope_rules.NAMES:
+        is_empty = _to_mask(pc.equal(pc.binary_length(batch.column(rule.field)), 0).fill_null(True))
+        collector.reject(np.flatnonzero(is_empty), rule, envelope_rules.EMPTY)
+    for rule in envelope_rules.SIZES:
+        sizes = pc.utf8_length(batch.column(rule.field)).fill_null(0).to_numpy(zero_copy_only=False)
         too_long = np.flatnonzero(sizes > MAX_ID_LENGTH)
         collector.reject(too_long, rule, [f"{size} characters" for size in sizes[too_long]])
-    for name in ("event_time", "ingest_time"):
-        rule = Expectation(
-            RejectionReason.MISSING_FIELD, name, "a time", "give the event its event_time"
-        )
-        collector.reject(np.flatnonzero(~compute_validity(batch.column(name))), rule, "absent")
-        times_us = _read_us(batch, name)
-        early = np.flatnonzero(times_us < 1)
-        rule = Expectation(
-            RejectionReason.BAD_VALUE, name, "after 1970-01-01", "check the source's clock"
-        )
-        collector.reject(early, rule, "a time before 1970")
-        rule = Expectation(
-            RejectionReason.BAD_VALUE, name, "before 2100-01-01", "check the source's clock"
-        )
-        collector.reject(np.flatnonzero(times_us >= END_US), rule, "a time after 2099")
-    # The separator of keys: with it in a name, two tenants' keys could meet.
-    has_separator = pc.match_substring(batch.column("tenant"), "\x1f").fill_null(False)
-    rule = Expectation(
-        RejectionReason.BAD_VALUE, "tenant", "no control characters", "rename the tenant"
+    for rules in envelope_rules.TIMES:
+        is_absent = ~compute_validity(batch.column(rules.field))
+        collector.reject(np.flatnonzero(is_absent), rules.present, envelope_rules.ABSENT)
+        times_us = _read_us(batch, rules.field)
+        early, late = np.flatnonzero(times_us < 1), np.flatnonzero(times_us >= END_US)
+        collector.reject(early, rules.start, envelope_rules.BEFORE_1970)
+        collector.reject(late, rules.end, envelope_rules.AFTER_2099)
+    has_separator = pc.match_substring(batch.column("tenant"), SEPARATOR).fill_null(False)
+    collector.reject(
+        np.flatnonzero(_to_mask(has_separator)),
+        envelope_rules.NO_SEPARATOR,
+        "a name with a separator",
     )
-    collector.reject(np.flatnonzero(_to_mask(has_separator)), rule, "a name with a separator")
     channels = pa.array(list(find_envelope_enum("channel")), pa.string())
     unknown = np.flatnonzero(~_to_mask(pc.is_in(batch.column("channel"), channels)))
     rule = Expectation(
@@ -201,10 +179,8 @@ def _check_kinds(
 ) -> None:
     """Reject rows without exactly one known kind, then check each kind's own fields."""
     kind_column = batch.column(KIND_COLUMN)
-    rule = Expectation(
-        RejectionReason.MISSING_FIELD, KIND_COLUMN, "exactly one kind", "say what happened"
-    )
-    collector.reject(np.flatnonzero(~compute_validity(kind_column)), rule, "none")
+    is_none = ~compute_validity(kind_column)
+    collector.reject(np.flatnonzero(is_none), envelope_rules.ONE_KIND, envelope_rules.NONE)
     kind_index = read_kind_index(batch)
     unknown = np.flatnonzero(kind_index < 0)
     rule = Expectation(
@@ -303,7 +279,6 @@ def _to_mask(column: pa.Array) -> npt.NDArray[np.bool_]:
 
 __all__ = [
     "DEFAULT_RULES",
-    "END_US",
     "AcceptanceRules",
     "Rejection",
     "RejectionReason",
