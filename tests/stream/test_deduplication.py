@@ -14,9 +14,10 @@ Telling = tuple[int, int, int]
 
 
 def _decide(events: list[Telling], remembered: dict[int, tuple[int, int]]) -> list[int]:
-    columns = np.array(events, np.uint64).reshape(-1, 3).T.copy()
+    keys, contents, tellings = np.array(events, np.uint64).reshape(-1, 3).T.copy()
     seen = np.array([remembered.get(key, (0, 0)) for key, _, _ in events], SEEN_DTYPE)
-    return decide_verdicts(*columns, seen).tolist()
+    verdicts: list[int] = decide_verdicts(keys, contents, tellings, seen).tolist()
+    return verdicts
 
 
 def _decide_one_by_one(events: list[Telling], remembered: dict[int, tuple[int, int]]) -> list[int]:
