@@ -17,7 +17,7 @@ from features.records.identity import IDENTITY_DTYPE
 from features.records.packing import SCHEMA_VERSION
 from features.records.tally import TALLY_DTYPE
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Version of the databases and keys inside the store (not of the records)."""
 
 
