@@ -13,6 +13,7 @@ import xxhash
 
 from features.erasures import Erasures
 from features.log.cells import build_empty_cells
+from features.log.content_hash import compute_content_hashes
 from features.log.decode import DecodedEvents, decode_lines, decode_messages
 from features.log.fan_out import FoldRows, to_fold_rows
 from features.log.rejections import Rejection
@@ -250,11 +251,12 @@ def _join_events(
         source_id = rules.make_source_id(rules.incarnation, raw.partition)
         tellings[places] = compute_tellings(source_id, offsets[places])
     keys = [each.fold.customer_keys for each in segments]
+    hashes = [compute_content_hashes(each.decoded.cells) for each in segments]
     return EventColumns(
         range_index=range_index,
         offsets=offsets,
         event_keys=_join([each.fold.event_keys for each in segments], np.uint64),
-        content_hashes=_join([each.fold.content_hashes for each in segments], np.uint64),
+        content_hashes=_join(hashes, np.uint64),
         tellings=tellings,
         ingest_us=_join([each.decoded.cells.head["ingest_us"] for each in segments], np.int64),
         customer_keys=np.concatenate(keys) if keys else np.empty((0, 16), np.uint8),

@@ -111,7 +111,9 @@ def compute_vectors_at(
     Returns:
         Shape `(q, N_FEATURES)`, float32, in the order of `requests`.
     """
-    rows, row_keys, event_index = _sort_by_ingest(rows, row_keys, event_index)
+    rows, row_keys = _own(rows), _own(row_keys)
+    # Not the rows themselves: moving them costs more than all that follows but the walks.
+    order = np.argsort(rows["ingest_time_us"], kind="stable")
     requests, is_named = _own(requests), _own(is_named)
     history = _History(
         rows=rows,
@@ -125,7 +127,8 @@ def compute_vectors_at(
     )
     parts = make_parts(
         rows,
-        find_repeats(rows, event_index),
+        order,
+        find_repeats(rows, order, event_index),
         row_keys,
         history.by_time,
         history.request_keys,
@@ -152,19 +155,6 @@ def _shorten(requests: npt.NDArray[Any]) -> npt.NDArray[Any]:
     for name in ASK_FIELDS:
         asks[name] = requests[name]
     return asks
-
-
-def _sort_by_ingest(
-    rows: npt.NDArray[Any],
-    row_keys: npt.NDArray[np.uint8],
-    event_index: npt.NDArray[np.int64] | None,
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], npt.NDArray[np.int64] | None]:
-    """Return the rows by ingest time, ties in the order given; as they are if they stand so."""
-    ingest_us = rows["ingest_time_us"]
-    if (ingest_us[1:] >= ingest_us[:-1]).all():
-        return _own(rows), _own(row_keys), event_index
-    order = np.argsort(ingest_us, kind="stable")
-    return rows[order], row_keys[order], None if event_index is None else event_index[order]
 
 
 def _await(results: Iterable[None]) -> None:

@@ -88,6 +88,7 @@ class Part:
 
 def make_parts(
     rows: npt.NDArray[Any],
+    order: npt.NDArray[np.int64],
     is_dropped: npt.NDArray[np.uint8],
     row_keys: npt.NDArray[np.uint8],
     by_time: npt.NDArray[np.int64],
@@ -97,7 +98,8 @@ def make_parts(
     """Return the parts in which something is asked, the largest first.
 
     Args:
-        rows: Shape `(n,)` of `FOLD_ROW_DTYPE` in log order.
+        rows: Shape `(n,)` of `FOLD_ROW_DTYPE`.
+        order: Shape `(n,)`: the rows' places in log order.
         is_dropped: Shape `(n,)`: rows that count no more.
         row_keys: Shape `(n, 16)`.
         by_time: Shape `(q,)`: the requests in order of time.
@@ -108,10 +110,10 @@ def make_parts(
     n_codes = N_ENTITIES << n_bits
     row_codes = np.empty(len(rows), np.uint16)
     _code_rows(rows, is_dropped, row_keys, n_bits, row_codes)
-    row_starts, row_places = sort_by_code(row_codes, n_codes)
+    row_starts, row_places = sort_by_code(row_codes, n_codes, order)
     ask_codes = np.empty(len(by_time) * N_ENTITIES, np.uint16)
     _code_asks(by_time, request_keys, is_named, n_bits, ask_codes)
-    ask_starts, ask_places = sort_by_code(ask_codes, n_codes)
+    ask_starts, ask_places = sort_by_code(ask_codes, n_codes, np.arange(len(ask_codes)))
     parts = [
         Part(
             code >> n_bits,

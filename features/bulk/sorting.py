@@ -1,4 +1,4 @@
-"""Sorting by a small number in linear time, keeping the order of equals."""
+"""Sorting by a small number in linear time, keeping a given order of equals."""
 
 from __future__ import annotations
 
@@ -27,28 +27,32 @@ def _count_codes(
         ends[code] = starts[code]
 
 
-@compiled(void(_uint16_1d, int64_1d, int64_1d))
+@compiled(void(_uint16_1d, int64_1d, int64_1d, int64_1d))
 def _place_codes(
-    codes: npt.NDArray[np.uint16], ends: npt.NDArray[np.int64], places: npt.NDArray[np.int64]
+    codes: npt.NDArray[np.uint16],
+    order: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    places: npt.NDArray[np.int64],
 ) -> None:
-    for i in range(codes.shape[0]):
-        code = int(codes[i])
+    for i in range(order.shape[0]):
+        code = int(codes[order[i]])
         if code != NO_CODE:
-            places[ends[code]] = i
+            places[ends[code]] = order[i]
             ends[code] += 1
 
 
 def sort_by_code(
-    codes: npt.NDArray[np.uint16], n_codes: int
+    codes: npt.NDArray[np.uint16], n_codes: int, order: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return where each code's places begin, shape `(n_codes + 1,)`, and the places.
 
     Args:
         codes: Shape `(n,)`, each below `n_codes` or `NO_CODE`.
         n_codes: How many codes there are.
+        order: Shape `(n,)`: in what order those of one code stand.
     """
     starts, ends = np.zeros(n_codes + 1, np.int64), np.empty(n_codes, np.int64)
     _count_codes(codes, starts, ends)
     places = np.empty(int(starts[-1]), np.int64)
-    _place_codes(codes, ends, places)
+    _place_codes(codes, order, ends, places)
     return starts, places

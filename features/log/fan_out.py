@@ -23,7 +23,6 @@ from features.entities import Entity
 from features.fold_rows import FOLD_ROW_DTYPE, FoldKind
 from features.keys import ENTITY_KEY_SIZE, mix_entity_key, mix_event_key
 from features.log.cells import CELL, HEAD_DTYPE, KIND_NUMBER, EventCells
-from features.log.content_hash import compute_content_hashes
 from features.log.named_entities import compute_key
 from features.log.order_lines import mark_variants, sum_lines
 from features.log.row_filling import fill_envelope, fill_event, fill_line, read_link
@@ -57,7 +56,6 @@ class FoldRows:
         entity_keys: Shape `(m, 16)`, uint8.
         event_index: Shape `(m,)`, int64: each row's event.
         event_keys: Shape `(n,)`, uint64.
-        content_hashes: Shape `(n,)`, uint64; see `content_hash`.
         customer_keys: Shape `(n, 16)`, uint8: key of the customer's history, zeros for
             guests.
     """
@@ -66,7 +64,6 @@ class FoldRows:
     entity_keys: npt.NDArray[np.uint8]
     event_index: npt.NDArray[np.int64]
     event_keys: npt.NDArray[np.uint64]
-    content_hashes: npt.NDArray[np.uint64]
     customer_keys: npt.NDArray[np.uint8]
 
 
@@ -223,7 +220,6 @@ def to_fold_rows(cells: EventCells) -> FoldRows:
         entity_keys=_to_bytes(keys[:m]),
         event_index=event_index[:m],
         event_keys=event_keys,
-        content_hashes=compute_content_hashes(cells),
         customer_keys=_to_bytes(customer_keys),
     )
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.errors import LogFormatError
+from features.log.parquet_leaves import Leaves
 from features.log.schema import EVENT_SCHEMA
 
 
@@ -81,48 +82,11 @@ def _read_file(
             skip -= n_rows
         else:
             groups.append(number)
-    told = _find_told(file, groups, columns)
-    schema = pa.schema([field for field in file.schema_arrow if field.name in set(columns)])
-    for batch in file.iter_batches(batch_size, groups, told, use_threads=False):
+    leaves = Leaves(file, groups, columns)
+    for batch in file.iter_batches(batch_size, groups, leaves.paths, use_threads=False):
         if skip >= batch.num_rows:
             skip -= batch.num_rows
             continue
-        whole = _add_untold(batch, schema)
+        whole = leaves.fill(batch)
         yield whole.slice(skip) if skip else whole
         skip = 0
-
-
-def _find_told(file: pq.ParquetFile, groups: Sequence[int], columns: Sequence[str]) -> list[str]:
-    """Return the columns but those of kinds of which some row groups have no event.
-
-    A log names few of the kinds there are, and decoding a column of nulls costs as much
-    as one of numbers. A kind is absent if the footer says that all its fields are null:
-    writers fill an event's fields with defaults.
-    """
-    is_kind = {field.name: pa.types.is_struct(field.type) for field in file.schema_arrow}
-    told = {name for name in columns if not is_kind[name]}
-    leaves = [file.schema.column(n).path.split(".")[0] for n in range(len(file.schema))]
-    for number in groups:
-        group = file.metadata.row_group(number)
-        for place, name in enumerate(leaves):
-            if name not in told and _has_values(group.column(place)):
-                told.add(name)
-    return [name for name in columns if name in told]
-
-
-def _has_values(chunk: pq.ColumnChunkMetaData) -> bool:
-    """Return whether a field may have a value; without statistics it may."""
-    known = chunk.statistics
-    return known is None or not known.has_null_count or known.null_count < chunk.num_values
-
-
-def _add_untold(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Return the batch with the schema's other columns, null throughout."""
-    if batch.num_columns == len(schema):
-        return batch
-    has = set(batch.schema.names)
-    columns = [
-        batch.column(field.name) if field.name in has else pa.nulls(batch.num_rows, field.type)
-        for field in schema
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)

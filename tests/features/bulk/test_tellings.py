@@ -22,13 +22,19 @@ def test_tellings_side_by_side_with_no_row_in_common_are_told_apart_by_the_index
     # The second telling names another product and no store: only the index says where it begins.
     rows = build_rows(Entity.CUSTOMER, Entity.SKU, Entity.STYLE, Entity.STORE)
     index = np.array([0, 0, 1, 1])
-    assert find_repeats(rows, index).tolist() == [0, 0, 1, 1]
-    assert find_repeats(rows).tolist() == [0, 0, 0, 0]
+    assert find_repeats(rows, np.arange(len(rows)), index).tolist() == [0, 0, 1, 1]
+    assert find_repeats(rows, np.arange(len(rows))).tolist() == [0, 0, 0, 0]
 
 
 def test_all_rows_of_the_first_telling_are_kept_wherever_the_next_one_stands() -> None:
     rows = build_rows(Entity.CUSTOMER, Entity.SKU, Entity.CUSTOMER, Entity.SKU, Entity.CUSTOMER)
     rows["event_key"][2:4] = 8
     index = np.array([3, 3, 4, 4, 9])
-    assert find_repeats(rows, index).tolist() == [0, 0, 0, 0, 1]
-    assert find_repeats(rows).tolist() == [0, 0, 0, 0, 1]
+    assert find_repeats(rows, np.arange(len(rows)), index).tolist() == [0, 0, 0, 0, 1]
+    assert find_repeats(rows, np.arange(len(rows))).tolist() == [0, 0, 0, 0, 1]
+
+
+def test_the_first_telling_is_the_first_in_log_order_wherever_its_rows_stand() -> None:
+    rows = build_rows(Entity.CUSTOMER, Entity.SKU, Entity.CUSTOMER, Entity.SKU)
+    index = np.array([0, 0, 1, 1])
+    assert find_repeats(rows, np.array([2, 3, 0, 1]), index).tolist() == [1, 1, 0, 0]
