@@ -12,6 +12,7 @@ from features.errors import ConfigError
 from features.fold_rows import FOLDED_KINDS
 from features.log.accepted_rows import drop_erased, read_erasures, take_first_tellings
 from features.log.arrow_access import to_batch
+from features.log.batch_work import map_batches
 from features.log.reader import EventLog, select_columns
 from features.log.schema import EVENT_SCHEMA
 from features.log.validation import validate_batch
@@ -56,15 +57,18 @@ def read_accepted_events(
     erasures = read_erasures(log)
     parts: list[pa.RecordBatch] = []
     n_read = n_rejected = 0
-    for partition in log.partitions:
-        for offset, batch in log.read_batches(partition, kinds=READ_KINDS):
-            checked = validate_batch(batch, offset)
-            n_read += batch.num_rows
-            n_rejected += len(checked.rejected)
-            own = checked.valid.filter(pc.equal(checked.valid.column("tenant"), tenant))
-            parts.append(drop_erased(own, erasures))
-            if progress:
-                progress(batch.num_rows)
+
+    def check(offset: int, batch: pa.RecordBatch) -> tuple[int, int, pa.RecordBatch]:
+        checked = validate_batch(batch, offset)
+        own = checked.valid.filter(pc.equal(checked.valid.column("tenant"), tenant))
+        return batch.num_rows, len(checked.rejected), drop_erased(own, erasures)
+
+    for n_rows, n_refused, own in map_batches(log, check, kinds=READ_KINDS):
+        n_read += n_rows
+        n_rejected += n_refused
+        parts.append(own)
+        if progress:
+            progress(n_rows)
     merged = to_batch(pa.Table.from_batches(parts, schema))
     told_once = take_first_tellings(merged)
     return AcceptedEvents(

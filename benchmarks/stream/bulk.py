@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,8 @@ from features.entities import N_ENTITIES, Entity
 from features.log.cells import EventCells
 from features.log.decode import decode_lines
 from features.log.fan_out import FoldRows, to_fold_rows
-from features.log.request_columns import to_request_rows
+from features.log.history import ask_at_cases
+from features.log.request_columns import RequestRows, to_request_rows
 from features.records.packing import PackedRecords
 from features.refold import refold
 from features.request_rows import REQUEST_ROW_DTYPE, Call
@@ -36,15 +36,6 @@ class History:
 
     cells: EventCells
     fold: FoldRows
-
-
-@dataclass(frozen=True, slots=True)
-class Questions:
-    """A vector is wanted at each."""
-
-    requests: npt.NDArray[Any]
-    keys: npt.NDArray[np.uint8]
-    is_named: npt.NDArray[np.bool_]
 
 
 def decode(lines: bytes) -> History:
@@ -97,9 +88,8 @@ def measure_fold(history: History, repeats: int) -> dict[str, float]:
     }
 
 
-def ask_at_every_event(history: History) -> Questions:
+def ask_at_every_event(cells: EventCells, fold: FoldRows) -> RequestRows:
     """Return a question at each event: cases as they are, others of what they name."""
-    cells, fold = history.cells, history.fold
     n = len(cells)
     requests = np.zeros(n, REQUEST_ROW_DTYPE)
     requests["time_us"] = cells.head["ingest_us"]
@@ -114,51 +104,45 @@ def ask_at_every_event(history: History) -> Questions:
     requests[cases.event_index] = cases.rows
     keys[cases.event_index] = cases.entity_keys
     is_named[cases.event_index] = cases.is_named
-    _name_both(history, keys, is_named)
-    return Questions(requests, keys, is_named)
+    _name_both(fold, keys, is_named)
+    return RequestRows(requests, keys, is_named, np.arange(n), np.full(n, -1, np.int64))
 
 
 def _name_both(
-    history: History, keys: npt.NDArray[np.uint8], is_named: npt.NDArray[np.bool_]
+    fold: FoldRows, keys: npt.NDArray[np.uint8], is_named: npt.NDArray[np.bool_]
 ) -> None:
     """Name both records of each event's customer, whichever the event itself changes."""
     for entity in _SHARED:
         other = _SHARED[1 - _SHARED.index(entity)]
-        customers = history.fold.customer_keys.view("V16").ravel()
+        customers = fold.customer_keys.view("V16").ravel()
         numbers = np.unique(customers, return_inverse=True)[1]
-        known = np.zeros((int(numbers.max()) + 1, 16), np.uint8)
+        known = np.zeros((int(numbers.max(initial=-1)) + 1, 16), np.uint8)
         known[numbers[is_named[:, entity]]] = keys[is_named[:, entity], entity]
         has_none = is_named[:, other] & ~is_named[:, entity]
         keys[has_none, entity] = known[numbers[has_none]]
         is_named[:, entity] |= has_none
 
 
-def ask_at_cases(history: History) -> Questions:
-    """Return a question at each order, cancel request and return."""
-    cases = to_request_rows(history.cells)
-    return Questions(cases.rows, cases.entity_keys, cases.is_named)
-
-
 def measure_vectors(history: History, repeats: int) -> dict[str, float]:
     """Return vectors per second at every event, and at the cases only, sorting included."""
     fold, embeddings = history.fold, history.cells.embeddings
-    every = ask_at_every_event(history)
-    only = ask_at_cases(history)
+    every = ask_at_every_event(history.cells, fold)
+    only = ask_at_cases(history.cells, fold)
 
-    def run(asked: Questions) -> float:
+    def run(asked: RequestRows) -> float:
         return _time(
             repeats,
             lambda: compute_vectors_at(
                 fold.rows,
                 fold.entity_keys,
                 embeddings,
-                asked.requests,
-                asked.keys,
+                asked.rows,
+                asked.entity_keys,
                 asked.is_named,
             ),
         )
 
     return {
-        "training_rows_per_s": len(every.requests) / run(every),
-        "case_rows_per_s": len(only.requests) / run(only),
+        "training_rows_per_s": len(every.rows) / run(every),
+        "case_rows_per_s": len(only.rows) / run(only),
     }

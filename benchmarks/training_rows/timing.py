@@ -7,37 +7,25 @@ each on the same questions: every case with DuckDB, every event with Feast.
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks.stream.bulk import History, Questions, ask_at_cases, ask_at_every_event
+from benchmarks.stream.bulk import ask_at_every_event
 from benchmarks.stream.events import append_lines, iterate_lines
 from benchmarks.stream.world import FILL_DAYS, FILL_START
 from benchmarks.training_rows.query import compute_training_rows
-from features.bulk import compute_vectors_at
-from features.log.decode_batch import decode_batch
-from features.log.fan_out import FoldRows, to_fold_rows
+from features.log.history import Ask, ask_at_cases, read_history
 from features.log.reader import EventLog
 from features.log.writer import EventLogWriter
 
 _CASES = ("order_placed", "cancel_requested", "return_requested")
 _EVENTS_PER_CUSTOMER = 20
-_BATCH = 100_000
-
-Ask = Callable[[History], Questions]
-"""What is asked of some events."""
 
 
 def write_log(folder: Path, n_events: int) -> Path:
@@ -51,54 +39,13 @@ def write_log(folder: Path, n_events: int) -> Path:
     return folder / "log"
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A partition's events as the bulk job wants them, and what is asked of them."""
-
-    fold: FoldRows
-    embeddings: npt.NDArray[np.int8]
-    questions: Questions
-
-
-def _read_partition(log: EventLog, partition: int, ask: Ask) -> _Asked:
-    """Return a partition's accepted events; a customer's stand in one partition."""
-    batches = [batch for _, batch in log.read_batches(partition, batch_size=_BATCH)]
-    cells = decode_batch(pa.Table.from_batches(batches, batches[0].schema)).cells
-    fold = to_fold_rows(cells)
-    return _Asked(fold, cells.embeddings, ask(History(cells, fold)))
-
-
-def _compute_ours(path: Path, ask: Ask) -> npt.NDArray[np.float32]:
-    """Return a vector per question, from the Parquet files on; a thread per partition."""
-    log = EventLog(path)
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        parts = list(threads.map(lambda each: _read_partition(log, each, ask), log.partitions))
-    n_embeddings = n_events = 0
-    events = []
-    for part in parts:
-        rows = part.fold.rows
-        rows["embedding"][rows["embedding"] >= 0] += n_embeddings
-        events.append(part.fold.event_index + n_events)
-        n_embeddings += len(part.embeddings)
-        n_events += len(part.fold.event_keys)
-    return compute_vectors_at(
-        np.concatenate([part.fold.rows for part in parts]),
-        np.concatenate([part.fold.entity_keys for part in parts]),
-        np.concatenate([part.embeddings for part in parts]),
-        np.concatenate([part.questions.requests for part in parts]),
-        np.concatenate([part.questions.keys for part in parts]),
-        np.concatenate([part.questions.is_named for part in parts]),
-        event_index=np.concatenate(events),
-    )
-
-
 def _measure_ours(path: Path, ask: Ask, repeats: int) -> float:
     """Return rows per second, a median; the first time is not counted."""
-    _compute_ours(path, ask)
+    read_history(EventLog(path), ask).compute_vectors()
     rates = []
     for _ in range(repeats):
         start = time.perf_counter()
-        n_rows = len(_compute_ours(path, ask))
+        n_rows = len(read_history(EventLog(path), ask).compute_vectors())
         rates.append(n_rows / (time.perf_counter() - start))
     return statistics.median(rates)
 

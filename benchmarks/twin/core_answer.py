@@ -14,9 +14,9 @@ from features.bulk import compute_vectors_at
 from features.entities import Entity
 from features.keys import compute_entity_key, compute_event_key, compute_member
 from features.log.arrow_cells import from_arrow
-from features.log.columns import RequestRows, to_fold_rows, to_line_rows, to_request_rows
+from features.log.columns import RequestRows, to_line_rows, to_request_rows
+from features.log.history import read_history
 from features.log.reader import EventLog
-from features.log.validation import validate_batch
 from features.request_rows import Call
 
 _CUSTOMERS = (Entity.CUSTOMER, Entity.ACTIVITY)
@@ -39,21 +39,6 @@ class CoreQuestions:
     def take(self, places: npt.NDArray[np.int64]) -> CoreQuestions:
         """Return some of the questions."""
         return CoreQuestions(self.requests[places], self.entity_keys[places], self.is_named[places])
-
-
-@dataclass(frozen=True, slots=True)
-class LogRows:
-    """The accepted events of a log as fold rows of all entities.
-
-    Attributes:
-        rows: Shape `(m,)` of `FOLD_ROW_DTYPE`.
-        entity_keys: Shape `(m, 16)`, uint8.
-        embeddings: Shape `(k, DIM)`, int8: what the rows' `embedding` counts.
-    """
-
-    rows: npt.NDArray[Any]
-    entity_keys: npt.NDArray[np.uint8]
-    embeddings: npt.NDArray[np.int8]
 
 
 def build_questions(cases: pa.Table, queries: pa.Table) -> CoreQuestions:
@@ -104,33 +89,15 @@ def _name_customers(questions: CoreQuestions, queries: pa.Table) -> None:
             questions.requests["member"][row] = compute_member(history)
 
 
-def read_rows(log: Path) -> LogRows:
-    """Return the accepted fold rows of a log, partition by partition."""
-    opened = EventLog(log)
-    parts: list[LogRows] = []
-    n_embeddings = 0
-    for partition in opened.partitions:
-        for offset, batch in opened.read_batches(partition):
-            cells = from_arrow(validate_batch(batch, offset).valid)
-            told = to_fold_rows(cells)
-            told.rows["embedding"] += np.where(told.rows["embedding"] >= 0, n_embeddings, 0)
-            parts.append(LogRows(told.rows, told.entity_keys, cells.embeddings))
-            n_embeddings += len(cells.embeddings)
-    return LogRows(
-        np.concatenate([part.rows for part in parts]),
-        np.concatenate([part.entity_keys for part in parts]),
-        np.concatenate([part.embeddings for part in parts]),
-    )
-
-
 def compute_core(log: Path, questions: CoreQuestions) -> npt.NDArray[np.float32]:
     """Return the core's vectors by the bulk path, shape `(n, n_features)`."""
-    told = read_rows(log)
+    history = read_history(EventLog(log))
     return compute_vectors_at(
-        told.rows,
-        told.entity_keys,
-        told.embeddings,
+        history.rows,
+        history.entity_keys,
+        history.embeddings,
         questions.requests,
         questions.entity_keys,
         questions.is_named,
+        event_index=history.event_index,
     )

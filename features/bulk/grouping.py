@@ -34,7 +34,7 @@ from features.prefetching import prefetch
 # The table below takes the key's first half: the byte is of the other.
 _PART_BYTE = 15
 _MAX_PART_BITS = 6
-_PART_ROWS = 1 << 14
+_PART_ROWS = 1 << 15
 _N_AHEAD = 16  # So many keys ahead memory is asked for.
 
 _uint16_1d = numba.types.Array(numba.uint16, 1, "C")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,9 @@ _EMBEDDER = "embedder"
 
 
 def from_arrow(
-    source: pa.Table | pa.RecordBatch, embedders: Sequence[Embedder] = EMBEDDERS
+    source: pa.Table | pa.RecordBatch,
+    embedders: Sequence[Embedder] = EMBEDDERS,
+    payloads: Mapping[str, pa.StructArray] = MappingProxyType({}),
 ) -> EventCells:
     """Return the cells of some events.
 
@@ -44,6 +47,7 @@ def from_arrow(
         source: Rows of the event schema with known kinds; a kind whose struct column
             is missing has only its head.
         embedders: All that the events may name.
+        payloads: Kind to the struct column of its rows, where that is known.
     """
     ids = {embedder.name: embedder.id for embedder in embedders}
     batch = to_batch(source)
@@ -60,12 +64,14 @@ def from_arrow(
         if kind not in batch.schema.names:
             continue
         rows = np.flatnonzero(kinds == number)
-        column = batch.column(kind)
-        payloads = column if len(rows) == n else column.take(pa.array(rows))
-        _fill_payloads(kind, payloads, rows, head, cells, ids)
+        own = payloads.get(kind)
+        if own is None:
+            column = batch.column(kind)
+            own = column if len(rows) == n else column.take(pa.array(rows))
+        _fill_payloads(kind, own, rows, head, cells, ids)
         if kind == LINES_PATH[0]:
-            lines = _read_lines(payloads, rows, head)
-        found = _read_embeddings(kind, payloads)
+            lines = _read_lines(own, rows, head)
+        found = _read_embeddings(kind, own)
         if found is not None:
             places, content = found
             head["embedding"][rows[places]] = n_embeddings + np.arange(len(places))

@@ -32,7 +32,7 @@ def decode_batch(
         embedders: All that events may name.
     """
     validated = validate_batch(to_batch(source), first_offset, rules, embedders)
-    cells = from_arrow(validated.valid, embedders)
+    cells = from_arrow(validated.valid, embedders, validated.payloads)
     last_ingest_us = int(cells.head["ingest_us"].max(initial=0))
     decoded = DecodedEvents(cells, validated.valid_index, validated.rejected, last_ingest_us)
     return drop_erased(decoded, erasures)

@@ -24,20 +24,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from features.bulk import compute_vectors_at
 from features.definitions import FEATURE_NAMES, SCHEMA_HASH
 from features.errors import ConfigError
-from features.log.accepted_rows import take_first_tellings
-from features.log.arrow_cells import from_arrow
 from features.log.case_ids import CASE_KINDS, PLACE_IDS, PRODUCT_IDS, read_case_ids
 from features.log.embedded_files import explained, sync_folder
-from features.log.fan_out import to_fold_rows
+from features.log.history import History, read_history
 from features.log.manifest import LogManifest
-from features.log.partitioning import compute_customer_keys
+from features.log.partitioning import compute_customer_keys, compute_event_keys
 from features.log.reader import EventLog
-from features.log.request_columns import RequestRows, to_request_rows
-from features.log.schema import EVENT_SCHEMA
-from features.log.validation import validate_batch
+from features.log.request_columns import RequestRows, join_requests
 
 MANIFEST_NAME = "features.json"
 
@@ -45,6 +40,8 @@ _DAY_US = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME = pa.timestamp("us", tz="UTC")
 _ROWS_AT_ONCE = 100_000
+_ENVELOPE = ("tenant", "event_id", "customer_id", "event_time", "kind")
+_COLUMNS = (*_ENVELOPE, *CASE_KINDS, "label_set")
 
 Progress = Callable[[str, int, int], None]
 """Called with a phase (`read`, `write`), what is done of it and all there is (0: unknown)."""
@@ -86,25 +83,15 @@ def write_feature_log(
         StoreUnavailableError: It cannot be written; an older log is left as it was.
     """
     _check_place(path)
-    events = _read_accepted(log, progress)
-    cells = from_arrow(events)
-    told = to_fold_rows(cells)
-    asked = _add_label_moments(to_request_rows(cells), events)
+    history = _read(log, progress)
+    asked = _add_label_moments(history)
     partial = path.parent / f".{path.name}.partial-{os.getpid()}"
     with explained(path):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         try:
-            vectors = compute_vectors_at(
-                told.rows,
-                told.entity_keys,
-                cells.embeddings,
-                asked.rows,
-                asked.entity_keys,
-                asked.is_named,
-                event_index=told.event_index,
-            )
-            _write_days(partial, events, asked, vectors, progress)
+            vectors = history.compute_vectors(asked)
+            _write_days(partial, history.events, asked, vectors, progress)
             manifest = _write_manifest(partial, log.manifest, len(asked.rows))
             _put_in_place(partial, path)
         finally:
@@ -112,51 +99,47 @@ def write_feature_log(
     return manifest
 
 
-def _read_accepted(log: EventLog, progress: Progress) -> pa.RecordBatch:
-    """Return the log's accepted events in log order, each once."""
+def _read(log: EventLog, progress: Progress) -> History:
     n_total, n_read = log.manifest.n_events or 0, 0
-    parts = []
-    for partition in log.partitions:
-        for offset, batch in log.read_batches(partition):
-            parts.append(validate_batch(batch, offset).valid)
-            n_read += batch.num_rows
-            progress("read", n_read, n_total)
-    table = pa.Table.from_batches(parts, EVENT_SCHEMA).unify_dictionaries().combine_chunks()
-    batches = table.to_batches() or [pa.RecordBatch.from_pylist([], schema=EVENT_SCHEMA)]
-    return take_first_tellings(batches[0])
+
+    def tell(n_rows: int) -> None:
+        nonlocal n_read
+        n_read += n_rows
+        progress("read", n_read, n_total)
+
+    return read_history(log, columns=_COLUMNS, progress=tell)
 
 
-def _add_label_moments(cases: RequestRows, events: pa.RecordBatch) -> RequestRows:
-    """Return the cases, and each again at the moment when a label of it became known."""
-    ingest_us = events.column("ingest_time").cast(pa.int64()).to_numpy()
+def _add_label_moments(history: History) -> RequestRows:
+    """Return the cases, and each again at the moment when a label of it became known.
+
+    Events that were told before make neither.
+    """
+    is_first = history.find_first_tellings()
+    cases = history.asked.take(np.flatnonzero(is_first[history.asked.event_index]))
     event_keys = cases.rows["case_key"]
     order = np.argsort(event_keys, kind="stable")
-    label_rows, case_keys = _find_labels(events)
+    label_rows, case_keys = _find_labels(history.events, is_first)
     if not len(order) or not len(label_rows):
         return cases
     found = np.minimum(np.searchsorted(event_keys[order], case_keys), len(order) - 1)
     places = order[found]
     is_known = event_keys[places] == case_keys
-    places, label_us = places[is_known], ingest_us[label_rows[is_known]]
-    later = cases.rows[places].copy()
-    later["time_us"] = np.maximum(label_us, later["time_us"])
-    return RequestRows(
-        rows=np.concatenate([cases.rows, later]),
-        entity_keys=np.concatenate([cases.entity_keys, cases.entity_keys[places]]),
-        is_named=np.concatenate([cases.is_named, cases.is_named[places]]),
-        event_index=np.concatenate([cases.event_index, cases.event_index[places]]),
-        line_index=np.concatenate([cases.line_index, cases.line_index[places]]),
-    )
+    later = cases.take(places[is_known])
+    label_us = history.ingest_us[label_rows[is_known]]
+    later.rows["time_us"] = np.maximum(label_us, later.rows["time_us"])
+    return join_requests([cases, later])
 
 
-def _find_labels(events: pa.RecordBatch) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+def _find_labels(
+    events: pa.RecordBatch, is_first: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
     """Return the rows of labels and the event key of the case that each is about."""
-    from features.log.partitioning import compute_event_keys
-
-    rows = np.flatnonzero(events.column("label_set").is_valid().to_numpy(zero_copy_only=False))
-    labels = events.take(pa.array(rows))
-    case_ids = labels.column("label_set").field("case_event_id")
-    return rows, compute_event_keys(labels.column("tenant"), case_ids)
+    is_label = events.column("label_set").is_valid().to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero(is_label & is_first)
+    labels = events.column("label_set").take(pa.array(rows))
+    tenants = events.column("tenant").take(pa.array(rows))
+    return rows, compute_event_keys(tenants, labels.field("case_event_id"))
 
 
 def _write_days(

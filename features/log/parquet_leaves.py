@@ -68,6 +68,7 @@ class Leaves:
         self._schema = pa.schema([each for each in file.schema_arrow if each.name in wanted])
         self._leaves = _read_leaves(file, groups, wanted)
         self._constants: dict[Path, object] = {}
+        self._repeated: dict[Path, pa.Array] = {}
         self.paths: list[str] = []
         for each in self._schema:
             self.paths += self._choose_column(each.name)
@@ -126,8 +127,7 @@ class Leaves:
 
     def _fill(self, column: pa.Array | None, kind: pa.DataType, path: Path, n: int) -> pa.Array:
         if column is None:
-            value = self._constants.get(path)
-            return pa.nulls(n, kind) if value is None else pa.repeat(pa.scalar(value, kind), n)
+            return self._repeat(path, kind, n)
         if column.type == kind:
             return column
         if pa.types.is_list(kind):
@@ -148,6 +148,15 @@ class Leaves:
         ]
         mask = column.is_null() if column.null_count else None
         return pa.StructArray.from_arrays(children, fields=list(kind), mask=mask)
+
+    def _repeat(self, path: Path, kind: pa.DataType, n: int) -> pa.Array:
+        """Return a column of one value, or of nulls; the longest so far is kept and shared."""
+        column = self._repeated.get(path)
+        if column is None or len(column) < n:
+            value = self._constants.get(path)
+            column = pa.nulls(n, kind) if value is None else pa.repeat(pa.scalar(value, kind), n)
+            self._repeated[path] = column
+        return column.slice(0, n)
 
 
 def _read_leaves(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +54,27 @@ class RequestRows:
     is_named: npt.NDArray[np.bool_]
     event_index: npt.NDArray[np.int64]
     line_index: npt.NDArray[np.int64]
+
+    def take(self, places: npt.NDArray[np.int64]) -> RequestRows:
+        """Return the rows at some places."""
+        return RequestRows(
+            rows=self.rows[places],
+            entity_keys=self.entity_keys[places],
+            is_named=self.is_named[places],
+            event_index=self.event_index[places],
+            line_index=self.line_index[places],
+        )
+
+
+def join_requests(parts: Sequence[RequestRows]) -> RequestRows:
+    """Return the rows of all parts, at least one, one part after the other."""
+    return RequestRows(
+        rows=np.concatenate([part.rows for part in parts]),
+        entity_keys=np.concatenate([part.entity_keys for part in parts]),
+        is_named=np.concatenate([part.is_named for part in parts]),
+        event_index=np.concatenate([part.event_index for part in parts]),
+        line_index=np.concatenate([part.line_index for part in parts]),
+    )
 
 
 @inlined
@@ -212,4 +234,4 @@ def _convert_cases(cells: EventCells, chosen: npt.NDArray[np.int64]) -> RequestR
     )
 
 
-__all__ = ["CASE_KINDS", "RequestRows", "to_line_rows", "to_request_rows"]
+__all__ = ["CASE_KINDS", "RequestRows", "join_requests", "to_line_rows", "to_request_rows"]

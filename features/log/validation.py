@@ -8,7 +8,7 @@ is accepted whatever its age.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,11 +59,14 @@ class ValidatedBatch:
         valid: The accepted rows, without the column `malformed`.
         valid_index: Shape `(n_valid,)`, int64: their indices in the batch given.
         rejected: One per other row, by offset.
+        payloads: Kind to its struct column of the rows of that kind, in order; none of a
+            batch that was not accepted whole.
     """
 
     valid: pa.RecordBatch
     valid_index: npt.NDArray[np.int64]
     rejected: tuple[Rejection, ...]
+    payloads: Mapping[str, pa.StructArray]
 
 
 def validate_batch(
@@ -90,14 +93,15 @@ def validate_batch(
     _reject_malformed(batch, collector)
     collector.is_rejected |= find_erased_rows(batch)  # Without a rejection: nothing is wrong.
     _check_envelope(batch, collector)
-    _check_kinds(batch, collector, embedders)
+    payloads = _check_kinds(batch, collector, embedders)
     _check_acceptance(batch, collector, rules)
     position = batch.schema.get_field_index(MALFORMED_COLUMN)
     valid = batch if position < 0 else batch.remove_column(position)
     valid_index = np.flatnonzero(~collector.is_rejected)
     if len(valid_index) < batch.num_rows:
         valid = valid.take(pa.array(valid_index))
-    return ValidatedBatch(valid, valid_index, collector.build())
+        payloads = {}
+    return ValidatedBatch(valid, valid_index, collector.build(), payloads)
 
 
 def find_erased_rows(batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
@@ -176,8 +180,12 @@ def _check_envelope(batch: pa.RecordBatch, collector: RejectionCollector) -> Non
 
 def _check_kinds(
     batch: pa.RecordBatch, collector: RejectionCollector, embedders: Sequence[Embedder]
-) -> None:
-    """Reject rows without exactly one known kind, then check each kind's own fields."""
+) -> dict[str, pa.StructArray]:
+    """Reject rows without exactly one known kind, then check each kind's own fields.
+
+    Returns:
+        Kind to the struct column of its rows that were checked.
+    """
     kind_column = batch.column(KIND_COLUMN)
     is_none = ~compute_validity(kind_column)
     collector.reject(np.flatnonzero(is_none), envelope_rules.ONE_KIND, envelope_rules.NONE)
@@ -192,6 +200,7 @@ def _check_kinds(
     collector.reject(unknown, rule, _show_names(kind_column, unknown))
     event_times = _read_us(batch, "event_time")
     n_rows = batch.num_rows
+    payloads = {}
     for number, kind in enumerate(EVENT_KINDS):
         if kind not in batch.schema.names:
             continue
@@ -211,7 +220,9 @@ def _check_kinds(
         rows = np.flatnonzero(is_set & is_named & ~collector.is_rejected)
         if len(rows):
             checker = KindChecker(collector, kind, rows, event_times[rows], embedders)
-            checker.check(column if len(rows) == len(column) else column.take(pa.array(rows)))
+            payloads[kind] = column if len(rows) == n_rows else column.take(pa.array(rows))
+            checker.check(payloads[kind])
+    return payloads
 
 
 def _check_acceptance(
