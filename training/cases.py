@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.bulk import compute_vectors_at
+from features.bulk import ToldEvents, compute_vectors_at
 from features.entities import Entity
 from features.log.arrow_access import KindColumn, read_ints
 from features.log.arrow_cells import from_arrow
@@ -164,7 +164,7 @@ def _compute_vectors(cells: EventCells, parts: list[_Requests]) -> list[npt.NDAr
         np.concatenate([part.rows for part in parts]),
         np.concatenate([part.entity_keys for part in parts]),
         np.concatenate([part.is_named for part in parts]),
-        event_index=folded.event_index,
+        events=ToldEvents(folded.event_index, folded.event_keys, cells.head["ingest_us"]),
     )
     return np.split(vectors, np.cumsum([len(part.rows) for part in parts])[:-1])
 

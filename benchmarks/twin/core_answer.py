@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.bulk import compute_vectors_at
+from features.bulk import ToldEvents, compute_vectors_at
 from features.entities import Entity
 from features.keys import compute_entity_key, compute_event_key, compute_member
 from features.log.arrow_cells import from_arrow
@@ -99,5 +99,5 @@ def compute_core(log: Path, questions: CoreQuestions) -> npt.NDArray[np.float32]
         questions.requests,
         questions.entity_keys,
         questions.is_named,
-        event_index=history.event_index,
+        events=ToldEvents(history.event_index, history.event_keys, history.ingest_us),
     )

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.bulk.grouping import Part, group_part, make_parts
-from features.bulk.tellings import find_repeats
+from features.bulk.tellings import ToldEvents, order_first_tellings
 from features.bulk.walks import (
     ASK_DTYPE,
     ASK_FIELDS,
@@ -91,7 +91,7 @@ def compute_vectors_at(
     request_keys: npt.NDArray[np.uint8],
     is_named: npt.NDArray[np.bool_],
     n_threads: int | None = None,
-    event_index: npt.NDArray[np.int64] | None = None,
+    events: ToldEvents | None = None,
 ) -> npt.NDArray[np.float32]:
     """Return each request's vector as of its own time.
 
@@ -105,15 +105,13 @@ def compute_vectors_at(
         request_keys: Shape `(q, N_ENTITIES, 16)`; ignored where not named.
         is_named: Shape `(q, N_ENTITIES)`: which entities a request names.
         n_threads: Threads that share the work; default: one per processor.
-        event_index: Shape `(n,)`: which event of the log each row is of, as
-            `features.log.fan_out` says; see `find_repeats` for what goes without it.
+        events: What is known of the events that the rows are of; see `order_first_tellings`
+            for what goes without it.
 
     Returns:
         Shape `(q, N_FEATURES)`, float32, in the order of `requests`.
     """
     rows, row_keys = _own(rows), _own(row_keys)
-    # Not the rows themselves: moving them costs more than all that follows but the walks.
-    order = np.argsort(rows["ingest_time_us"], kind="stable")
     requests, is_named = _own(requests), _own(is_named)
     history = _History(
         rows=rows,
@@ -125,15 +123,6 @@ def compute_vectors_at(
         by_time=np.argsort(requests["time_us"], kind="stable"),
         out=np.empty((len(requests), N_FEATURES), np.float32),
     )
-    parts = make_parts(
-        rows,
-        order,
-        find_repeats(rows, order, event_index),
-        row_keys,
-        history.by_time,
-        history.request_keys,
-        is_named,
-    )
 
     def write_chunk(first: int) -> None:
         end = min(first + _CHUNK, len(requests))
@@ -141,7 +130,16 @@ def compute_vectors_at(
         write_known_columns(requests, is_named, first, end, facts, history.out)
 
     with ThreadPoolExecutor(n_threads or os.cpu_count() or 1) as threads:
-        _await(threads.map(write_chunk, range(0, len(requests), _CHUNK)))
+        known = threads.map(write_chunk, range(0, len(requests), _CHUNK))
+        parts = make_parts(
+            rows,
+            order_first_tellings(rows, events),
+            row_keys,
+            history.by_time,
+            history.request_keys,
+            is_named,
+        )
+        _await(known)
         _await(threads.map(lambda part: _walk_part(history, part), parts))
     return history.out
 
@@ -161,3 +159,6 @@ def _await(results: Iterable[None]) -> None:
     """Wait for all; raise what any of them raised."""
     for _ in results:
         pass
+
+
+__all__ = ["ToldEvents", "compute_vectors_at"]

@@ -21,7 +21,6 @@ from features.compiled import (
     compiled,
     int64,
     int64_1d,
-    uint8_1d,
     uint8_2d,
     uint64_2d,
     void,
@@ -40,10 +39,9 @@ _N_AHEAD = 16  # So many keys ahead memory is asked for.
 _uint16_1d = numba.types.Array(numba.uint16, 1, "C")
 
 
-@compiled(void(array_of(FOLD_ROW_DTYPE), uint8_1d, uint8_2d, int64, _uint16_1d))
+@compiled(void(array_of(FOLD_ROW_DTYPE), uint8_2d, int64, _uint16_1d))
 def _code_rows(
     rows: npt.NDArray[Any],
-    is_dropped: npt.NDArray[np.uint8],
     keys: npt.NDArray[np.uint8],
     n_bits: int,
     codes: npt.NDArray[np.uint16],
@@ -51,7 +49,7 @@ def _code_rows(
     for r in range(rows.shape[0]):
         entity = int(rows[r]["entity"])
         part = int(keys[r, _PART_BYTE]) >> (8 - n_bits)
-        codes[r] = NO_CODE if is_dropped[r] else entity << n_bits | part
+        codes[r] = entity << n_bits | part
 
 
 @compiled(void(int64_1d, uint8_2d, bool_2d, int64, _uint16_1d))
@@ -89,7 +87,6 @@ class Part:
 def make_parts(
     rows: npt.NDArray[Any],
     order: npt.NDArray[np.int64],
-    is_dropped: npt.NDArray[np.uint8],
     row_keys: npt.NDArray[np.uint8],
     by_time: npt.NDArray[np.int64],
     request_keys: npt.NDArray[np.uint8],
@@ -99,8 +96,7 @@ def make_parts(
 
     Args:
         rows: Shape `(n,)` of `FOLD_ROW_DTYPE`.
-        order: Shape `(n,)`: the rows' places in log order.
-        is_dropped: Shape `(n,)`: rows that count no more.
+        order: Shape `(m,)`: places of the rows that count, in log order.
         row_keys: Shape `(n, 16)`.
         by_time: Shape `(q,)`: the requests in order of time.
         request_keys: Shape `(q * N_ENTITIES, 16)`.
@@ -109,7 +105,7 @@ def make_parts(
     n_bits = min(_MAX_PART_BITS, max(0, (len(rows) // _PART_ROWS).bit_length()))
     n_codes = N_ENTITIES << n_bits
     row_codes = np.empty(len(rows), np.uint16)
-    _code_rows(rows, is_dropped, row_keys, n_bits, row_codes)
+    _code_rows(rows, row_keys, n_bits, row_codes)
     row_starts, row_places = sort_by_code(row_codes, n_codes, order)
     ask_codes = np.empty(len(by_time) * N_ENTITIES, np.uint16)
     _code_asks(by_time, request_keys, is_named, n_bits, ask_codes)

@@ -14,14 +14,18 @@ NO_CODE = 0xFFFF
 _uint16_1d = numba.types.Array(numba.uint16, 1, "C")
 
 
-@compiled(void(_uint16_1d, int64_1d, int64_1d))
+@compiled(void(_uint16_1d, int64_1d, int64_1d, int64_1d))
 def _count_codes(
-    codes: npt.NDArray[np.uint16], starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
+    codes: npt.NDArray[np.uint16],
+    order: npt.NDArray[np.int64],
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
 ) -> None:
     """Write where each code's places begin; `starts` has one more, `ends` is a copy to move on."""
-    for i in range(codes.shape[0]):
-        if codes[i] != NO_CODE:
-            starts[int(codes[i]) + 1] += 1
+    for i in range(order.shape[0]):
+        code = int(codes[order[i]])
+        if code != NO_CODE:
+            starts[code + 1] += 1
     for code in range(ends.shape[0]):
         starts[code + 1] += starts[code]
         ends[code] = starts[code]
@@ -49,10 +53,10 @@ def sort_by_code(
     Args:
         codes: Shape `(n,)`, each below `n_codes` or `NO_CODE`.
         n_codes: How many codes there are.
-        order: Shape `(n,)`: in what order those of one code stand.
+        order: Shape `(m,)`: the places that count, in the order in which those of one code stand.
     """
     starts, ends = np.zeros(n_codes + 1, np.int64), np.empty(n_codes, np.int64)
-    _count_codes(codes, starts, ends)
+    _count_codes(codes, order, starts, ends)
     places = np.empty(int(starts[-1]), np.int64)
     _place_codes(codes, order, ends, places)
     return starts, places

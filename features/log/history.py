@@ -6,7 +6,9 @@ offsets, whatever the number of threads.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,8 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.bulk import compute_vectors_at
+from features.bulk import ToldEvents, compute_vectors_at
+from features.compiled import array_of, compiled, int64, int64_1d, uint64_2d, void
 from features.fold_rows import FOLD_ROW_DTYPE
+from features.keys import ENTITY_KEY_SIZE
 from features.log.arrow_access import to_batch
 from features.log.arrow_cells import from_arrow
 from features.log.batch_work import map_batches
@@ -25,6 +29,8 @@ from features.log.reader import EventLog
 from features.log.request_columns import RequestRows, join_requests, to_request_rows
 from features.log.schema import EVENT_SCHEMA
 from features.log.validation import validate_batch
+
+_ROWS = array_of(FOLD_ROW_DTYPE)
 
 Ask = Callable[[EventCells, FoldRows], RequestRows]
 """What is asked of some events and their fold rows."""
@@ -73,7 +79,7 @@ class History:
             wanted.rows,
             wanted.entity_keys,
             wanted.is_named,
-            event_index=self.event_index,
+            events=ToldEvents(self.event_index, self.event_keys, self.ingest_us),
         )
 
     def find_first_tellings(self) -> npt.NDArray[np.bool_]:
@@ -135,22 +141,81 @@ def read_history(
     return _join(parts, schema)
 
 
+@compiled(
+    void(
+        *(_ROWS, uint64_2d, int64_1d),
+        *(int64, int64, int64),
+        *(_ROWS, uint64_2d, int64_1d),
+    )
+)
+def _place(
+    rows: npt.NDArray[Any],
+    keys: npt.NDArray[np.uint64],
+    event_index: npt.NDArray[np.int64],
+    first: int,
+    first_event: int,
+    first_embedding: int,
+    all_rows: npt.NDArray[Any],
+    all_keys: npt.NDArray[np.uint64],
+    all_index: npt.NDArray[np.int64],
+) -> None:
+    """Write a part's rows to where they stand in the whole, from `first` on."""
+    for r in range(rows.shape[0]):
+        all_rows[first + r] = rows[r]
+        if rows[r]["embedding"] >= 0:
+            all_rows[first + r]["embedding"] += first_embedding
+        all_keys[first + r, 0] = keys[r, 0]
+        all_keys[first + r, 1] = keys[r, 1]
+        all_index[first + r] = event_index[r] + first_event
+
+
+def _join_rows(
+    parts: Sequence[_Part],
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Return rows, entity keys and event index of the whole; the copying is shared by threads."""
+    firsts = _count_before([len(part.fold.rows) for part in parts])
+    first_events = _count_before([len(part.fold.event_keys) for part in parts])
+    first_embeddings = _count_before([len(part.embeddings) for part in parts])
+    n = firsts[-1]
+    rows, index = np.empty(n, FOLD_ROW_DTYPE), np.empty(n, np.int64)
+    keys = np.empty((n, ENTITY_KEY_SIZE // 8), np.uint64)
+
+    def place(number: int) -> None:
+        fold = parts[number].fold
+        _place(
+            fold.rows,
+            fold.entity_keys.view(np.uint64),
+            fold.event_index,
+            firsts[number],
+            first_events[number],
+            first_embeddings[number],
+            rows,
+            keys,
+            index,
+        )
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        list(threads.map(place, range(len(parts))))
+    return rows, keys.view(np.uint8).reshape(n, ENTITY_KEY_SIZE), index
+
+
+def _count_before(sizes: Sequence[int]) -> list[int]:
+    """Return how much stands before each part, and in all."""
+    return [0, *np.cumsum(sizes).tolist()]
+
+
 def _join(parts: Sequence[_Part], schema: pa.Schema) -> History:
-    rows, index, asked = [], [], []
-    n_events = n_embeddings = 0
-    for part in parts:
-        part.fold.rows["embedding"][part.fold.rows["embedding"] >= 0] += n_embeddings
-        # Words: NumPy joins rows of many fields one field at a time.
-        rows.append(part.fold.rows.view(np.int64))
-        index.append(part.fold.event_index + n_events)
-        asked.append(replace(part.asked, event_index=part.asked.event_index + n_events))
-        n_events += len(part.fold.event_keys)
-        n_embeddings += len(part.embeddings)
+    rows, keys, index = _join_rows(parts)
+    first_events = _count_before([len(part.fold.event_keys) for part in parts])
+    asked = [
+        replace(part.asked, event_index=part.asked.event_index + first)
+        for part, first in zip(parts, first_events, strict=False)
+    ]
     batches = [part.events for part in parts if part.events is not None]
     return History(
-        rows=np.concatenate(rows).view(FOLD_ROW_DTYPE),
-        entity_keys=np.concatenate([part.fold.entity_keys for part in parts]),
-        event_index=np.concatenate(index),
+        rows=rows,
+        entity_keys=keys,
+        event_index=index,
         embeddings=np.concatenate([part.embeddings for part in parts]),
         event_keys=np.concatenate([part.fold.event_keys for part in parts]),
         ingest_us=np.concatenate([part.ingest_us for part in parts]),

@@ -69,7 +69,8 @@ class RequestRows:
 def join_requests(parts: Sequence[RequestRows]) -> RequestRows:
     """Return the rows of all parts, at least one, one part after the other."""
     return RequestRows(
-        rows=np.concatenate([part.rows for part in parts]),
+        # Words: NumPy joins rows of many fields one field at a time.
+        rows=np.concatenate([part.rows.view(np.int64) for part in parts]).view(REQUEST_ROW_DTYPE),
         entity_keys=np.concatenate([part.entity_keys for part in parts]),
         is_named=np.concatenate([part.is_named for part in parts]),
         event_index=np.concatenate([part.event_index for part in parts]),

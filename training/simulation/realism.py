@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from sklearn.linear_model import LogisticRegression
 
-from features.bulk import compute_vectors_at
+from features.bulk import ToldEvents, compute_vectors_at
 from features.definitions import FEATURES
 from features.log.arrow_cells import from_arrow
 from features.log.columns import to_fold_rows, to_request_rows
@@ -111,7 +111,7 @@ def read_true_cases(path: Path) -> dict[str, TrueCases]:
         requests.rows,
         requests.entity_keys,
         requests.is_named,
-        event_index=fold.event_index,
+        events=ToldEvents(fold.event_index, fold.event_keys, cells.head["ingest_us"]),
     )
     truth = pq.read_table(path / TRUTH_FILE)
     ids = batch.column("event_id").take(pa.array(requests.event_index))
