@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import xxhash
@@ -110,7 +111,7 @@ def decode_raws(
     rejected = tuple(
         PartitionRejection(
             int(segment.range_index[each.offset]),
-            replace(each, offset=int(segment.offsets[each.offset])),
+            msgspec.structs.replace(each, offset=int(segment.offsets[each.offset])),
         )
         for segment in segments
         for each in segment.decoded.rejected

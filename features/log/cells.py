@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
+from features.compiled import compiled_without_allocation, int64_1d, int64_2d
 from features.embedding import DIM
 from features.log.schema import EVENT_KINDS, KIND_SPECS, FieldSpec, FieldType, MessageSpec
 
@@ -197,6 +199,27 @@ class EventCells:
             self.lines.take(of_lines, axis=0),
             self.embeddings.take(of_embeddings, axis=0),
         )
+
+    def close_gaps(self, places: npt.NDArray[np.int64]) -> EventCells:
+        """Return the events at ascending places, moved together within these arrays.
+
+        As `take` without a copy of all events for the sake of a few; what belongs to the
+        others stays, unused. Not to be used any more itself.
+        """
+        if len(places) < len(self):
+            _move_rows(self.head.view(np.int64).reshape(len(self), _HEAD_WORDS), places)
+            _move_rows(self.cells, places)
+        n = len(places)
+        return EventCells(self.head[:n], self.cells[:n], self.lines, self.embeddings)
+
+
+@compiled_without_allocation(numba.void(int64_2d, int64_1d))
+def _move_rows(words: npt.NDArray[np.int64], places: npt.NDArray[np.int64]) -> None:
+    """Move rows forward to stand behind each other; places ascend."""
+    for row in range(len(places)):
+        if places[row] != row:
+            for k in range(words.shape[1]):
+                words[row, k] = words[places[row], k]
 
 
 def build_empty_cells() -> EventCells:

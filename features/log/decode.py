@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -16,6 +17,8 @@ from features.embedding import EMBEDDERS, Embedder
 from features.erasures import Erasures
 from features.log.arrow_cells import from_arrow
 from features.log.assemble import ColumnValueError, build_batch, stamp_ingest_time
+from features.log.cell_checks import Fault
+from features.log.cell_faults import explain_fault
 from features.log.cells import EventCells, build_empty_cells, concat_cells
 from features.log.customer_keys import compute_customer_keys
 from features.log.draft_cells import CheckedCells
@@ -28,7 +31,6 @@ from features.log.rejections import Rejection
 from features.log.validation import (
     DEFAULT_RULES,
     AcceptanceRules,
-    find_untimely,
     reject_malformed,
     validate_batch,
 )
@@ -132,17 +134,16 @@ def _decide(
     is_left_out: npt.NDArray[np.bool_] | None = None,
 ) -> DecodedEvents:
     """Return vouched rows and what the careful path accepts of the others, in order."""
-    cells, is_doubtful, is_untimely = checked
+    cells, is_doubtful, faults = checked
     places = np.flatnonzero(~is_doubtful)
-    asked = is_doubtful & ~is_untimely
+    asked = faults == Fault.UNCLEAR
     if is_left_out is not None:
         asked &= ~is_left_out
     rejected = [
-        replace(_refuse_untimely(cells.head[place], rows.rules), offset=first_offset + place)
-        for place in np.flatnonzero(is_untimely).tolist()
+        _shift(explain_fault(int(faults[row]), cells, row, rows.rules), first_offset + row)
+        for row in np.flatnonzero(faults > Fault.UNCLEAR).tolist()
     ]
-    if len(places) < len(cells):
-        cells = cells.take(places)
+    cells = cells.close_gaps(places)
     if asked.any():
         chosen = np.flatnonzero(asked)
         accepted, index, refused = _ask(rows, chosen, parse, first_offset)
@@ -155,13 +156,8 @@ def _decide(
     return DecodedEvents(cells, places, tuple(rejected), last_ingest_us)
 
 
-def _refuse_untimely(head: np.void, rules: AcceptanceRules) -> Rejection:
-    """Return the rejection of an event with nothing wrong but its times."""
-    names = ("event_time_us", "known_at_us", "ingest_us")
-    event_us, known_us, ingest_us = (int(head[name]) for name in names)
-    fault = find_untimely(event_us, known_us, ingest_us, rules)
-    assert fault is not None
-    return fault
+def _shift(rejection: Rejection, offset: int) -> Rejection:
+    return msgspec.structs.replace(rejection, offset=offset)
 
 
 def _ask(
@@ -189,7 +185,7 @@ def _ask(
             accepted = from_arrow(validated.valid, rows.embedders)
         rejected |= {whole[each.offset]: each for each in validated.rejected}
     offsets = asked + first_offset
-    refused = (replace(rejected[place], offset=int(offsets[place])) for place in sorted(rejected))
+    refused = (_shift(rejected[place], int(offsets[place])) for place in sorted(rejected))
     return accepted, index, tuple(refused)
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from features.compiled import int64_1d, int64_2d, welded
 from features.embedding import DIM, Embedder
 from features.hashing import uint8_1d
-from features.log.cell_checks import EMBEDDER_CELL, doubt_rows
+from features.log.cell_checks import EMBEDDER_CELL, find_faults
 from features.log.cells import HEAD_DTYPE, N_CELLS, N_LINE_CELLS, EventCells
 from features.log.field_tables import HEAD_WORDS, MAX_NAME_BYTES, Column
 from features.log.validation import AcceptanceRules
@@ -36,12 +36,13 @@ class CheckedCells(NamedTuple):
     Attributes:
         cells: One row per row given, meaningless where in doubt.
         is_doubtful: Shape `(n,)`: not vouched for.
-        is_untimely: Shape `(n,)`: in doubt for its times alone; its cells say them.
+        faults: Shape `(n,)`, int16: why not, `cell_checks.Fault`; unless it is unclear, the
+            row's cells tell the rest.
     """
 
     cells: EventCells
     is_doubtful: npt.NDArray[np.bool_]
-    is_untimely: npt.NDArray[np.bool_]
+    faults: npt.NDArray[np.int16]
 
 
 class State(IntEnum):
@@ -303,13 +304,14 @@ def finish_draft(
     for row, cell, start, end in draft.numbers[: draft.state[State.N_NUMBERS]].tolist():
         number = np.float64(content[start:end].tobytes())
         draft.cells[row, cell] = number.view(np.int64)
+        is_doubtful[row] |= not np.isfinite(number)
     lines = draft.lines[: draft.state[State.N_LINES]].copy()
     n_texts = int(draft.state[State.N_TEXTS])
     if n_texts:
         _embed_texts(draft, head, n_texts, embedders)
-    is_untimely = doubt_rows(draft.head, draft.cells, lines, rules, is_doubtful)
+    faults = find_faults(draft.head, draft.cells, lines, rules, is_doubtful)
     embeddings = draft.embeddings[: draft.state[State.N_EMBEDDINGS]].copy()
-    return CheckedCells(EventCells(head, draft.cells, lines, embeddings), is_doubtful, is_untimely)
+    return CheckedCells(EventCells(head, draft.cells, lines, embeddings), is_doubtful, faults)
 
 
 def _embed_texts(

@@ -73,9 +73,10 @@ class Column(IntEnum):
     SEEN = 5
     """Its bit among the fields of its message, to notice a repetition."""
     GREATEST = 6
-    """Greatest number of the enum; they run from 0."""
+    """Greatest number of the enum, which run from 0, or of the integer's type."""
 
 
+_GREATEST_INTS = {FieldType.INT32: 2**31 - 1, FieldType.INT64: 2**63 - 1}
 N_SLOTS = 256
 NAME_WORDS = 4
 MAX_NAME_BYTES = 8 * NAME_WORDS
@@ -194,6 +195,8 @@ class _Builder:
             key = tuple(spec.enum_numbers)
             entry[Column.TABLE] = self.enums.setdefault(key, len(self.enums))
             entry[Column.GREATEST] = max(values)
+        elif spec.type in _GREATEST_INTS:
+            entry[Column.GREATEST] = _GREATEST_INTS[spec.type]
         self.tables[node][spec.name] = self.numbers[node][number] = len(self.fields)
         self.fields.append([entry[column] for column in Column])
 

@@ -144,7 +144,8 @@ def _read_number(
     if op == _INT:
         at, number = read_int(buffer, at, end)
         store(draft, row, part, cell, number)
-        return at
+        greatest = tables.fields[field, _GREATEST]
+        return at if -greatest - 1 <= number <= greatest else -1
     if op == _TIME:
         close = _read_plain(buffer, at, end)
         number = read_time(buffer, at + 1, close) if close >= 0 else 0

@@ -10,6 +10,7 @@ refused. Times have microseconds: finer digits are cut.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -50,6 +51,9 @@ __all__ = [
 
 _EVENT = STRUCTS["Event"]
 _ENCODE_ROWS = 8_192
+# No event nests as deep. A parser would make a thousand objects before it gives up, and
+# Python then collect garbage in the midst of good events.
+_DEEP = re.compile(rb'(?:\s*[\[{]\s*(?:"[^"\\]*"\s*:)?){100}')
 _DECODE_FAULTS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 # Arrow prints `2011-11-11 10:00:00.120000Z`; proto3 JSON wants 0, 3 or 6 digits.
@@ -99,13 +103,12 @@ class EventDecoder:
         self._decode_fast = msgspec.json.Decoder(_EVENT).decode
         self._embedders = embedders
 
-    def decode(self, line: bytes, default_ingest_us: int = 0, *, may_repeat: bool = True) -> Any:
+    def decode(self, line: bytes, default_ingest_us: int = 0) -> Any:
         """Return the `structs.Event` of one line, texts embedded and dropped.
 
         Args:
             line: The line, with or without its end.
             default_ingest_us: Ingest time of an event that says none; 0: left out.
-            may_repeat: False: it surely names nothing twice.
 
         Raises:
             InvalidEventError: The line is malformed; names the field at fault.
@@ -118,9 +121,10 @@ class EventDecoder:
                 fix="split the event, or check for missing line ends",
             )
         try:
+            if _DEEP.match(line):
+                raise RecursionError
             tree = msgspec.json.decode(line)
-            if may_repeat:
-                _refuse_repetition(line)
+            _refuse_repetition(line)
         except _DECODE_FAULTS as error:
             raise InvalidEventError(
                 "the line is not JSON",
@@ -142,10 +146,8 @@ class EventDecoder:
         times = repeat(0) if default_ingest_us is None else default_ingest_us
         malformed: list[tuple[int, InvalidEventError]] = []
         events = [
-            self._decode_or_note(line, index, malformed, time_us, may_repeat=not is_usual)
-            for index, (line, time_us, is_usual) in enumerate(
-                zip(lines, times, _find_usual(lines).tolist(), strict=False)
-            )
+            self._decode_or_note(line, index, malformed, time_us)
+            for index, (line, time_us) in enumerate(zip(lines, times, strict=False))
         ]
         return ParsedEvents(events, tuple(malformed))
 
@@ -174,12 +176,13 @@ class EventDecoder:
         index: int,
         malformed: list[tuple[int, InvalidEventError]],
         default_ingest_us: int = 0,
-        *,
-        may_repeat: bool = True,
     ) -> Any:
         try:
-            return self.decode(line, default_ingest_us, may_repeat=may_repeat)
+            return self.decode(line, default_ingest_us)
         except InvalidEventError as error:
+            # Its frames hold the list that holds it: only the collector would free them, and
+            # a full collection holds up a stream for longer than a batch takes.
+            error.__traceback__ = error.__context__ = None
             malformed.append((index, error))
             return _EVENT()
 
@@ -201,6 +204,8 @@ def _refuse_repetition(line: bytes) -> None:
 
 def _require_distinct(members: list[tuple[str, Any]]) -> None:
     names = [name for name, _ in members]
+    if len(set(names)) == len(names):
+        return
     for place, name in enumerate(names):
         if name in names[:place]:
             raise InvalidEventError(

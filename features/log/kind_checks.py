@@ -1,13 +1,12 @@
 """What each kind of event must satisfy: ranges, enums, order lines, times.
 
-The checks of a field follow from its type and name, so that a field added to the
-protos is checked from its first day; an integer whose range nobody stated fails
-at import.
+The rules are those of `kind_rules`; here they are asked of columns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,40 +15,29 @@ import pyarrow.compute as pc
 
 from features.embedding import DIM, EMBEDDERS, Embedder
 from features.log.arrow_access import Rows
-from features.log.json_walk import shorten, show_name
-from features.log.rejections import Expectation, RejectionCollector, RejectionReason
+from features.log.kind_rules import (
+    CLOCK_TOLERANCE_US,
+    MAX_LINES,
+    MAX_VALUE_MINOR,
+    RANGES,
+    REQUIRED_STRINGS,
+    expect_delivery_time,
+    expect_few_lines,
+    expect_field,
+    expect_lines,
+    expect_order_time,
+    expect_product,
+    expect_total,
+    expect_value,
+    list_allowed,
+    show_after_event,
+    show_before_order,
+    show_field,
+    show_product,
+    show_total,
+)
+from features.log.rejections import RejectionCollector
 from features.log.schema import KIND_SPECS, FieldSpec, FieldType, MessageSpec
-
-MAX_PRICE_MINOR = 10**12
-MAX_VALUE_MINOR = 10**13
-"""Greatest quantity * price and greatest amount; 10,000 such lines still fit an int64."""
-MAX_LINES = 10_000
-_TEN_YEARS_S = 315_360_000
-
-RANGES: dict[str, tuple[int, int]] = {
-    "quantity": (1, 1_000_000),
-    "unit_price_minor": (0, MAX_PRICE_MINOR),
-    "unit_cost_minor": (0, MAX_PRICE_MINOR),
-    "unit_discount_minor": (0, MAX_PRICE_MINOR),
-    "discount_minor": (0, MAX_VALUE_MINOR),
-    "gift_card_minor": (0, MAX_VALUE_MINOR),
-    "amount_minor": (0, MAX_VALUE_MINOR),
-    "cart_value_minor": (0, MAX_VALUE_MINOR),
-    "cost_minor": (0, MAX_VALUE_MINOR),
-    "return_window_days": (0, 3_650),
-    "cart_age_s": (0, _TEN_YEARS_S),
-    "waited_s": (0, _TEN_YEARS_S),
-    "delay_s": (0, _TEN_YEARS_S),
-    "rating": (0, 5),
-    "weight_g": (0, 10**9),
-    "sentiment": (-100, 100),
-}
-"""Least and greatest value of every integer field, by name."""
-
-_SECOND_US = 1_000_000
-CLOCK_TOLERANCE_US = 300 * _SECOND_US
-REQUIRED_ENUMS = {("label_set", "label")}
-REQUIRED_STRINGS = {("label_set", "case_event_id")}
 
 
 class KindChecker:
@@ -113,11 +101,11 @@ class KindChecker:
         locate: Callable[[int, str], str] | None = None,
     ) -> None:
         """Note the faults of one scalar column; `locate` names a list member's field."""
-        is_bad, expected = _find_bad(column, field, path, (self._kind, field.name))
-        bad = np.flatnonzero(is_bad)
+        key = (self._kind, field.name)
+        bad = np.flatnonzero(_find_bad(column, field, key))
         if len(bad):
-            values = column.take(pa.array(bad)).to_pylist()
-            shown = [_show(value) for value in values]
+            expected = expect_field(field, path, key)
+            shown = [show_field(value) for value in column.take(pa.array(bad)).to_pylist()]
             fields = [locate(place, field.name) for place in bad.tolist()] if locate else None
             self._collector.reject(rows[bad], expected, shown, fields)
 
@@ -125,7 +113,7 @@ class KindChecker:
         lengths = pc.binary_length(column.field("embedding")).fill_null(0)
         sizes = lengths.to_numpy(zero_copy_only=False)
         bad = np.flatnonzero((sizes != 0) & (sizes != DIM))
-        expected = _expect(
+        expected = expect_value(
             f"{path}.embedding",
             f"{DIM} bytes, or none",
             "send the text, or the embedding as its embedder made it",
@@ -133,7 +121,7 @@ class KindChecker:
         self._collector.reject(rows[bad], expected, [f"{size} bytes" for size in sizes[bad]])
         is_known = pc.is_in(column.field("embedder"), pa.array(self._embedders, pa.string()))
         foreign = np.flatnonzero((sizes == DIM) & ~_to_mask(is_known))
-        expected = _expect(
+        expected = expect_value(
             f"{path}.embedder",
             f"{' or '.join(self._embedders)}: other embeddings cannot be compared",
             "send the text and let the log embed it",
@@ -144,13 +132,10 @@ class KindChecker:
         """Note the faults of orders' lines, each with its line's index."""
         counts = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False)
         path = f"{self._kind}.lines"
-        expected = Expectation(
-            RejectionReason.MISSING_FIELD, path, "at least one line", "send the order's lines"
-        )
-        self._collector.reject(self._rows[counts == 0], expected, "no line")
+        self._collector.reject(self._rows[counts == 0], expect_lines(self._kind), "no line")
         long = np.flatnonzero(counts > MAX_LINES)
-        expected = _expect(path, f"at most {MAX_LINES} lines", "split the order")
-        self._collector.reject(self._rows[long], expected, [f"{n} lines" for n in counts[long]])
+        shown = [f"{n} lines" for n in counts[long]]
+        self._collector.reject(self._rows[long], expect_few_lines(self._kind), shown)
         lines = pc.list_flatten(lists)
         owners = np.repeat(np.arange(len(counts)), counts)
         starts = np.cumsum(counts) - counts
@@ -173,13 +158,8 @@ class KindChecker:
             amounts = quantities * _read(lines.field(name))
             totals = np.bincount(owners, weights=amounts, minlength=n_orders)
             bad = np.flatnonzero(totals > MAX_VALUE_MINOR)
-            expected = _expect(
-                f"{self._kind}.lines",
-                f"sum of quantity * {name} at most {MAX_VALUE_MINOR}",
-                "amounts are minor units (cents, fen); check quantities and amounts",
-            )
-            shown = [f"a sum of {total:.3g}" for total in totals[bad]]
-            self._collector.reject(self._rows[bad], expected, shown)
+            shown = [show_total(total) for total in totals[bad].tolist()]
+            self._collector.reject(self._rows[bad], expect_total(self._kind, name), shown)
 
     def _check_value(
         self, column: pa.StructArray, rows: Rows, locate: Callable[[int, str], str]
@@ -187,36 +167,21 @@ class KindChecker:
         """Note quantities and prices whose product is out of range."""
         value = _read(column.field("quantity")) * _read(column.field("unit_price_minor"))
         bad = np.flatnonzero((value < 0) | (value > MAX_VALUE_MINOR))
-        expected = _expect(
-            "",
-            f"quantity * unit_price_minor from 0 to {MAX_VALUE_MINOR}",
-            "amounts are minor units (cents, fen); check quantity and price",
-        )
-        shown = [f"a value of {value[place]}" for place in bad]
+        shown = [show_product(product) for product in value[bad].tolist()]
         fields = [locate(place, "quantity") for place in bad.tolist()]
-        self._collector.reject(rows[bad], expected, shown, fields)
+        self._collector.reject(rows[bad], expect_product(""), shown, fields)
 
     def _check_after_order(self, column: pa.StructArray) -> None:
         """Note an order placed after the event, a delivery before the order, a value too great."""
         ordered, delivered = _read(column.field("order_time")), _read(column.field("delivery_time"))
         after_us = np.where(ordered != 0, ordered - self._event_times, 0)
         late = np.flatnonzero(after_us > CLOCK_TOLERANCE_US)
-        expected = _expect(
-            f"{self._kind}.order_time",
-            "at most event_time + 5 min",
-            "send the time at which the order was placed",
-        )
-        shown = [f"{after_us[place] // _SECOND_US} s after event_time" for place in late]
-        self._collector.reject(self._rows[late], expected, shown)
+        shown = [show_after_event(distance) for distance in after_us[late].tolist()]
+        self._collector.reject(self._rows[late], expect_order_time(self._kind), shown)
         before_us = np.where((ordered != 0) & (delivered != 0), ordered - delivered, 0)
         early = np.flatnonzero(before_us > 0)
-        expected = _expect(
-            f"{self._kind}.delivery_time",
-            "not before order_time",
-            "leave delivery_time out if the item is not delivered yet",
-        )
-        shown = [f"{before_us[place] / _SECOND_US:g} s before order_time" for place in early]
-        self._collector.reject(self._rows[early], expected, shown)
+        shown = [show_before_order(distance) for distance in before_us[early].tolist()]
+        self._collector.reject(self._rows[early], expect_delivery_time(self._kind), shown)
         self._check_value(column, self._rows, lambda _, name: f"{self._kind}.{name}")
 
 
@@ -228,57 +193,27 @@ def _read(column: pa.Array) -> npt.NDArray[np.int64]:
     return values
 
 
-def _find_bad(
-    column: pa.Array, field: FieldSpec, path: str, key: tuple[str, str]
-) -> tuple[npt.NDArray[np.bool_], Expectation]:
-    """Return which values break their field's rule, and the rule."""
+def _find_bad(column: pa.Array, field: FieldSpec, key: tuple[str, str]) -> npt.NDArray[np.bool_]:
+    """Return which values break their field's rule, `kind_rules.expect_field`."""
     if field.enum_numbers is not None:
-        names = list(field.enum_numbers)[1 if key in REQUIRED_ENUMS else 0 :]
-        is_bad = pc.invert(pc.is_in(column, pa.array(names, pa.string())))
-        rule = _expect(path, f"one of {names[0]} ... {names[-1]}", "use a name of the enum")
-        return _to_mask(is_bad), rule
+        return _to_mask(
+            pc.invert(pc.is_in(column, pa.array(list_allowed(field, key), pa.string())))
+        )
+    values: npt.NDArray[Any]
     if field.type is FieldType.DOUBLE:
         values = column.fill_null(float("nan")).to_numpy(zero_copy_only=False)
-        rule = _expect(path, "a probability above 0, at most 1", "log the chosen probability")
-        return ~((values > 0) & (values <= 1)), rule
+        return ~((values > 0) & (values <= 1))
     if field.type is FieldType.TIME:
-        is_bad = pc.less_equal(column.cast(pa.int64()), 0).fill_null(False)
-        return _to_mask(is_bad), _expect(path, "after 1970-01-01", "leave out an unknown time")
+        return _to_mask(pc.less_equal(column.cast(pa.int64()), 0).fill_null(False))
     if field.type in (FieldType.INT32, FieldType.INT64):
         least, greatest = RANGES[field.name]
         values = column.cast(pa.int64()).fill_null(least).to_numpy(zero_copy_only=False)
-        rule = _expect(path, f"{least} to {greatest}", "correct it at the source")
-        return (values < least) | (values > greatest), rule
+        return (values < least) | (values > greatest)
     if key in REQUIRED_STRINGS:
-        rule = Expectation(RejectionReason.MISSING_FIELD, path, "not empty", "name what it is of")
-        return _to_mask(pc.equal(pc.binary_length(column), 0)), rule
-    return np.zeros(len(column), np.bool_), _expect(path, "", "")
-
-
-def _show(value: object) -> str:
-    """Return a value as it may stand in a rejection: a code that is no name may be anything."""
-    if isinstance(value, str):
-        return show_name(value) if value else "empty"
-    return shorten(str(value))
-
-
-def _expect(path: str, expectation: str, fix: str) -> Expectation:
-    return Expectation(RejectionReason.BAD_VALUE, path, expectation, fix)
+        return _to_mask(pc.equal(pc.binary_length(column), 0))
+    return np.zeros(len(column), np.bool_)
 
 
 def _to_mask(column: pa.Array) -> npt.NDArray[np.bool_]:
     mask: npt.NDArray[np.bool_] = column.to_numpy(zero_copy_only=False)
     return mask
-
-
-def _require_ranges(spec: MessageSpec) -> None:
-    """Crash at import if an integer field has no stated range."""
-    for field in spec.fields:
-        if field.message is not None:
-            _require_ranges(field.message)
-        elif field.type in (FieldType.INT32, FieldType.INT64) and field.name not in RANGES:
-            raise TypeError(f"state the range of {spec.name}.{field.name} in RANGES")
-
-
-for _spec in KIND_SPECS.values():
-    _require_ranges(_spec)

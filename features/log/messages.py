@@ -73,6 +73,7 @@ def parse_messages(
         try:
             event = _to_struct(_parse(message), EVENT_SPEC)
         except InvalidEventError as error:
+            error.__traceback__ = error.__context__ = None  # As in `jsonl`: no cycles.
             malformed.append((place, error))
             events.append(_EVENT())
             continue

@@ -191,6 +191,9 @@ def _read_number(
         return at + 8
     at, number = _read_varint(buffer, at, end)
     if op == _INT:
+        greatest = tables.fields[field, _GREATEST]
+        if number < -greatest - 1 or number > greatest:
+            return -1
         store(draft, row, part, cell, number)
     elif op == _BOOL:
         if number < 0 or number > 1:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -31,8 +32,7 @@ class RejectionReason(StrEnum):
     """An event id seen before with other content; found where ids are remembered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
+class Rejection(msgspec.Struct, frozen=True):
     """One row that is not applied.
 
     Attributes:
@@ -110,7 +110,7 @@ class RejectionCollector:
         """Reject a row, unless it has an earlier fault; the offset is put right here."""
         if not self.is_rejected[row]:
             self.is_rejected[row] = True
-            self._rejections.append(replace(rejection, offset=self._offset + row))
+            self._rejections.append(msgspec.structs.replace(rejection, offset=self._offset + row))
 
     def build(self) -> tuple[Rejection, ...]:
         """Return the rejections by offset."""

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.embedding import EMBEDDER, embed_text
-from features.log import kind_checks, structs
+from features.log import kind_rules, structs
 from features.log.assemble import build_batch
 from features.log.jsonl import EventDecoder
 from features.log.reader import EventLog
@@ -237,4 +237,4 @@ def test_an_unknown_kind_of_a_json_line_has_its_own_reason(tmp_path: Path) -> No
 def test_an_integer_field_without_a_stated_range_is_refused_at_import() -> None:
     (field,) = (f for f in KIND_SPECS["order_placed"].fields if f.name == "discount_minor")
     with pytest.raises(TypeError, match=r"Odd\.mystery"):
-        kind_checks._require_ranges(MessageSpec("Odd", (replace(field, name="mystery"),)))
+        kind_rules._require_ranges(MessageSpec("Odd", (replace(field, name="mystery"),)))
