@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 
@@ -57,6 +58,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 
 _decode_letter = msgspec.json.Decoder(DeadLetter).decode
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 def conflict_group(shard: int) -> str:
@@ -102,7 +104,6 @@ class DeadLetterFiles:
             folder = self.path / incarnation / f"partition={partition:02d}"
             file = folder / f"offsets-{first:012d}-{last:012d}.{group}{_SUFFIX}"
             try:
-                folder.mkdir(parents=True, exist_ok=True)
                 _merge(file, those)
             except OSError as error:
                 raise _describe_refusal(file, error) from error
@@ -125,7 +126,7 @@ class DeadLetterFiles:
         for file in sorted(folder.glob(f"offsets-*.{INVALID}{_SUFFIX}")):
             kept = [letter for letter in _read(file) if letter.offset not in done]
             try:
-                _replace(file, b"".join(msgspec.json.encode(letter) + b"\n" for letter in kept))
+                _replace(file, _encode_lines(kept))
                 if not kept:
                     file.unlink()
             except OSError as error:
@@ -152,17 +153,30 @@ def _read(file: Path) -> list[DeadLetter]:
         return [_decode_letter(line) for line in lines]
 
 
-def _merge(file: Path, letters: Iterator[DeadLetter]) -> None:
-    held = {letter.offset: letter for letter in _read(file)} if file.exists() else {}
+def _merge(file: Path, letters: Iterable[DeadLetter]) -> None:
+    held: dict[int, DeadLetter] = {}
+    # Tried, not asked for: beside another busy thread each call of the system is a wait for
+    # the interpreter, and conflicts are filed while their batch waits.
+    with suppress(FileNotFoundError):
+        held = {letter.offset: letter for letter in _read(file)}
     held.update((letter.offset, letter) for letter in letters)
-    encode = msgspec.json.encode
-    content = b"".join(encode(held[offset]) + b"\n" for offset in sorted(held))
-    _replace(file, content)
+    content = _encode_lines([held[offset] for offset in sorted(held)])
+    try:
+        _replace(file, content)
+    except FileNotFoundError:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _replace(file, content)
 
 
 def _replace(file: Path, content: bytes) -> None:
     draft = file.with_suffix(".tmp")
-    draft.write_bytes(content)
+    opened = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    try:
+        written = 0
+        while written < len(content):
+            written += os.write(opened, content[written:])
+    finally:
+        os.close(opened)
     os.replace(draft, file)  # noqa: PTH105 - the atomic rename, under its own name
 
 
