@@ -26,7 +26,7 @@ _TIME_US = 1_767_225_600_000_000
 
 # Kernels are compiled where they stand, when their module is loaded.
 _OF_STORES = ("features.store.lmdb_writer", "features.store.lmdb_scrub")
-_OF_LOGS = ("features.log.decode", "features.log.history")
+_OF_LOGS = ("features.log.decode", "features.log.decode_batch", "features.log.history")
 
 
 def warm() -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.compiled import compiled, int64_1d, int64_2d, void
 from features.embedding import DIM, EMBEDDERS, Embedder
 from features.log.arrow_access import (
     find_envelope_enum,
@@ -106,26 +107,62 @@ def _fill_payloads(
 ) -> None:
     """Write the cells and presence bits of the rows of one kind."""
     present = np.zeros(len(rows), np.uint64)
-    part = np.zeros((len(rows), N_CELLS), np.int64)
+    columns = _Columns(len(KIND_FIELDS[kind]), len(rows))
     for field in KIND_FIELDS[kind]:
         column = pc.struct_field(payloads, field.path.split("."))
         if field.bit >= 0:
             is_there = column.is_valid().to_numpy(zero_copy_only=False)
             present |= is_there.astype(np.uint64) << np.uint64(field.bit)
         if field.cell >= 0:
-            _fill_cells(field, column, part, ids)
+            columns.add(field, column, ids)
     head["present"][rows] = present
-    cells[rows] = part
+    columns.write(rows, cells)
 
 
-def _fill_cells(
-    field: CellField, column: pa.Array, cells: npt.NDArray[np.int64], ids: Mapping[str, int]
+@compiled(void(int64_2d, int64_1d, int64_1d, int64_2d))
+def _scatter(
+    columns: npt.NDArray[np.int64],
+    places: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.int64],
+    cells: npt.NDArray[np.int64],
 ) -> None:
-    """Write one field's cells from its column; null is 0."""
-    if field.spec.type is FieldType.STRING and field.spec.name != _EMBEDDER:
-        cells[:, field.cell : field.cell + 2] = hash_strings(column).view(np.int64)
-    else:
-        cells[:, field.cell] = _read_numbers(field, column, ids)
+    """Write columns to places of rows: a row's cells are written together."""
+    for r in range(rows.shape[0]):
+        row = rows[r]
+        for n in range(places.shape[0]):
+            cells[row, places[n]] = columns[n, r]
+
+
+class _Columns:
+    """Cells by column, on their way to rows.
+
+    Args:
+        n_fields: At most so many fields.
+        n_rows: Length of each column.
+    """
+
+    def __init__(self, n_fields: int, n_rows: int) -> None:
+        self._values = np.empty((3 * n_fields, n_rows), np.int64)  # At most two cells and a bit.
+        self._places: list[int] = []
+
+    def add(self, field: CellField, column: pa.Array, ids: Mapping[str, int]) -> None:
+        """Add one field's cells; null is 0."""
+        if field.spec.type is FieldType.STRING and field.spec.name != _EMBEDDER:
+            hashes = hash_strings(column).view(np.int64)
+            self.add_cell(field.cell, hashes[:, 0])
+            self.add_cell(field.cell + 1, hashes[:, 1])
+        else:
+            self.add_cell(field.cell, _read_numbers(field, column, ids))
+
+    def add_cell(self, place: int, values: npt.NDArray[Any]) -> None:
+        """Add one cell of each row."""
+        self._values[len(self._places)] = values
+        self._places.append(place)
+
+    def write(self, rows: npt.NDArray[np.int64], cells: npt.NDArray[np.int64]) -> None:
+        """Write the cells of each of the rows."""
+        places = np.array(self._places, np.int64)
+        _scatter(self._values[: len(places)], places, rows, cells)
 
 
 def _read_numbers(
@@ -151,12 +188,14 @@ def _read_lines(
     head["line_count"][rows] = counts
     head["first_line"][rows] = np.where(counts > 0, starts, 0)
     flat = pc.list_flatten(lists)
-    lines = np.zeros((len(flat), N_LINE_CELLS), np.int64)
+    columns = _Columns(len(LINE_FIELDS), len(flat))
     for field in LINE_FIELDS:
         column = flat.field(field.path)
-        _fill_cells(field, column, lines, {})
+        columns.add(field, column, {})
         if field.bit >= 0:
-            lines[:, field.bit] = column.is_valid().to_numpy(zero_copy_only=False)
+            columns.add_cell(field.bit, column.is_valid().to_numpy(zero_copy_only=False))
+    lines = np.zeros((len(flat), N_LINE_CELLS), np.int64)
+    columns.write(np.arange(len(flat)), lines)
     return lines
 
 
