@@ -6,17 +6,20 @@ erases them here. Letters are kept in files of fixed offset ranges and merged by
 offset: a stream that reads a range again, after a crash or with batches of
 another size, leaves the same files.
 
-    DEAD_LETTERS/<incarnation>/partition=00/offsets-000000000000-000000009999.invalid.jsonl
-    DEAD_LETTERS/<incarnation>/partition=00/offsets-000000000000-000000009999.conflict-03.jsonl
+    DEAD_LETTERS/<incarnation>/partition=00/offsets-000000000000-000000099999.invalid.jsonl
+    DEAD_LETTERS/<incarnation>/partition=00/offsets-000000000000-000000099999.conflict-03.jsonl
 
-Conflicts are found shard by shard, hence the second name: one writer per file.
+Conflicts are found shard by shard, hence the second name: one writer per file. What
+lies behind all that a file holds is appended: making a file costs a file system more
+than all else that is done for a bad row. A crash while appending leaves half a line,
+which does not count; its row is read and filed again.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from itertools import groupby
@@ -26,7 +29,7 @@ import msgspec
 
 from features.errors import StoreUnavailableError
 
-RANGE_SIZE = 10_000
+RANGE_SIZE = 100_000
 """Rows of the source per file. Part of the layout: not to be changed with the batch size."""
 
 INVALID = "invalid"
@@ -79,9 +82,10 @@ class DeadLetterFiles:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._last: dict[tuple[str, int, str], tuple[Path, int]] = {}
 
     def write(self, letters: Sequence[DeadLetter], group: str) -> None:
-        """File letters; on the disk's side of the call when it returns, whole or not at all.
+        """File letters; on the disk's side of the call when it returns, each whole or not at all.
 
         To be called before the progress past their rows is committed: a crash in
         between files them again, in the same place.
@@ -103,10 +107,17 @@ class DeadLetterFiles:
             first, last = number * RANGE_SIZE, (number + 1) * RANGE_SIZE - 1
             folder = self.path / incarnation / f"partition={partition:02d}"
             file = folder / f"offsets-{first:012d}-{last:012d}.{group}{_SUFFIX}"
+            key = (incarnation, partition, group)
+            # Forgotten until it is done: after half a write the file is read again.
+            held, last_offset = self._last.pop(key, (None, 0))
+            letters_here = list(those)
+            is_behind = held == file and letters_here[0].offset > last_offset
             try:
-                _merge(file, those)
+                if not (is_behind and _append(file, letters_here)):
+                    last_offset = _merge(file, letters_here)
             except OSError as error:
                 raise _describe_refusal(file, error) from error
+            self._last[key] = file, max(last_offset, letters_here[-1].offset)
 
     def settle(
         self, incarnation: str, partition: int, done: AbstractSet[int], still: Sequence[DeadLetter]
@@ -150,13 +161,22 @@ def count_by_reason(path: Path) -> dict[str, int]:
 
 def _read(file: Path) -> list[DeadLetter]:
     with file.open("rb") as lines:
-        return [_decode_letter(line) for line in lines]
+        return [_decode_letter(line) for line in lines if line.endswith(b"\n")]
 
 
-def _merge(file: Path, letters: Iterable[DeadLetter]) -> None:
+def _append(file: Path, letters: Sequence[DeadLetter]) -> bool:
+    """Add letters at the end of a file; False if it is not there."""
+    try:
+        opened = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    _write_all(opened, _encode_lines(letters))
+    return True
+
+
+def _merge(file: Path, letters: Sequence[DeadLetter]) -> int:
+    """Write a file's letters and these in order; return the last offset."""
     held: dict[int, DeadLetter] = {}
-    # Tried, not asked for: beside another busy thread each call of the system is a wait for
-    # the interpreter, and conflicts are filed while their batch waits.
     with suppress(FileNotFoundError):
         held = {letter.offset: letter for letter in _read(file)}
     held.update((letter.offset, letter) for letter in letters)
@@ -166,18 +186,24 @@ def _merge(file: Path, letters: Iterable[DeadLetter]) -> None:
     except FileNotFoundError:
         file.parent.mkdir(parents=True, exist_ok=True)
         _replace(file, content)
+    return max(held)
 
 
 def _replace(file: Path, content: bytes) -> None:
     draft = file.with_suffix(".tmp")
     opened = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    _write_all(opened, content)
+    os.replace(draft, file)  # noqa: PTH105 - the atomic rename, under its own name
+
+
+def _write_all(opened: int, content: bytes) -> None:
+    """Write to a file and close it."""
     try:
         written = 0
         while written < len(content):
             written += os.write(opened, content[written:])
     finally:
         os.close(opened)
-    os.replace(draft, file)  # noqa: PTH105 - the atomic rename, under its own name
 
 
 def _describe_refusal(file: Path, error: OSError) -> StoreUnavailableError:

@@ -80,7 +80,7 @@ def run_poison(folder: str, n_events: int, n_customers: int) -> dict[str, float]
     per_s = n_events / timedelta(days=FILL_DAYS).total_seconds()
     texts = iterate_lines(1, n_events, n_customers, 0, FILL_START, per_s)
     lines = [f"{text}\n".encode() for text in texts]
-    return {"ratio_poison_to_clean": measure_poison_ratio(lines, Path(folder), repeats=5)}
+    return {"ratio_poison_to_clean": measure_poison_ratio(lines, Path(folder))}
 
 
 def run_bulk(n_events: int, n_customers: int) -> dict[str, float]:
