@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -152,8 +153,10 @@ class NewRows:
         ingest_us: Shape `(m,)`, int64: of each row's event.
         is_first: Shape `(m,)`, bool: whether the row is its event's first, so that an
             event is measured once.
-        rows: As in `EntityRows`.
-        keys: As in `EntityRows`.
+        places: Shape `(m,)`, int64: where in `rows` each row stands. Rows are wide: those
+            that are not new are passed over, not copied away.
+        keys: Shape `(m, 16)`, uint8: entity keys.
+        rows: Of `FOLD_ROW_DTYPE`, at least those named.
         embeddings: As in `EntityRows`.
     """
 
@@ -164,13 +167,14 @@ class NewRows:
     offsets: npt.NDArray[np.int64]
     ingest_us: npt.NDArray[np.int64]
     is_first: npt.NDArray[np.bool_]
-    rows: npt.NDArray[Any]
+    places: npt.NDArray[np.int64]
     keys: npt.NDArray[np.uint8]
+    rows: npt.NDArray[Any]
     embeddings: npt.NDArray[np.int8]
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return len(self.rows)
+        return len(self.places)
 
     def take(self, places: npt.NDArray[np.int64]) -> NewRows:
         """Return the rows at the places, of the same batch and ranges."""
@@ -180,7 +184,7 @@ class NewRows:
             offsets=self.offsets[places],
             ingest_us=self.ingest_us[places],
             is_first=self.is_first[places],
-            rows=take_rows(self.rows, places),
+            places=self.places[places],
             keys=take_rows(self.keys, places),
         )
 
@@ -198,3 +202,14 @@ def take_rows(rows: npt.NDArray[Any], places: npt.NDArray[np.int64]) -> npt.NDAr
     size = rows.dtype.itemsize // 8
     words = rows.view(np.int64).reshape(len(rows), size)
     return words.take(places, axis=0).view(rows.dtype).reshape(-1)
+
+
+def join_rows(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Return wide rows of several arrays, copied word by word.
+
+    >>> import numpy as np
+    >>> part = np.array([(1, 2)], "<i8,<i8")
+    >>> join_rows([part, part])["f1"].tolist()
+    [2, 2]
+    """
+    return np.concatenate([part.view(np.int64) for part in parts]).view(parts[0].dtype)

@@ -26,6 +26,7 @@ from stream.batches import (
     EventColumns,
     PartitionRange,
     RowBatch,
+    join_rows,
     take_rows,
 )
 from stream.progress import make_source_id
@@ -275,17 +276,16 @@ def _join_entities(segments: Sequence[_Segment]) -> EntityRows:
         return EntityRows(
             nothing.rows, nothing.entity_keys, nothing.event_index, np.empty((0, 64), np.int8)
         )
-    all_rows, indices = [], []
+    indices = []
     n_events = n_embeddings = 0
     for each in segments:
-        rows = each.fold.rows
-        rows["embedding"][rows["embedding"] >= 0] += n_embeddings
-        all_rows.append(rows)
+        places = each.fold.rows["embedding"]
+        places[places >= 0] += n_embeddings
         indices.append(each.fold.event_index + n_events)
         n_events += len(each.fold.event_keys)
         n_embeddings += len(each.decoded.cells.embeddings)
     return EntityRows(
-        np.concatenate(all_rows),
+        join_rows([each.fold.rows for each in segments]),
         np.concatenate([each.fold.entity_keys for each in segments]),
         np.concatenate(indices),
         np.concatenate([each.decoded.cells.embeddings for each in segments]),

@@ -12,7 +12,7 @@ from features.keys import N_SHARDS
 from features.records.packing import PackedRecords
 from features.refold import refold
 from features.store.port import FeatureStore, RecordCommit, ShardState, ShardTotals
-from stream.batches import BatchId, NewRows, take_rows
+from stream.batches import BatchId, NewRows, join_rows, take_rows
 from stream.grouping import GroupedRows, group_rows
 from stream.progress import advance_progress, is_ahead
 from stream.shard_groups import ShardGroups, find_record_shards
@@ -124,8 +124,8 @@ class RecordStep:
         """Return the records of the keys with all rows folded in."""
         if not len(keys):
             return PackedRecords(np.empty(0, np.uint8), np.empty(0, np.int64))
-        rows = take_rows(fresh.rows, grouped.order)
-        entities = np.ascontiguousarray(fresh.rows["entity"][grouped.firsts])
+        rows = take_rows(fresh.rows, fresh.places[grouped.order])
+        entities = np.ascontiguousarray(fresh.rows["entity"][fresh.places[grouped.firsts]])
         held = self._store.read_packed(keys)
         return refold(held, entities, rows, grouped.owners, fresh.embeddings)
 
@@ -154,21 +154,23 @@ def _join(parts: Sequence[NewRows]) -> NewRows:
     """Return the parts of a batch as one; rows keep pointing at their embeddings."""
     if len(parts) == 1:
         return parts[0]
-    n_embeddings = 0
-    all_rows = []
+    rows = join_rows([part.rows for part in parts])
+    n_rows = n_embeddings = 0
+    places = []
     for part in parts:
-        rows = part.rows.copy()
-        has_embedding = rows["embedding"] >= 0
-        rows["embedding"][has_embedding] += n_embeddings
+        theirs = rows["embedding"][n_rows : n_rows + len(part.rows)]
+        theirs[theirs >= 0] += n_embeddings
+        places.append(part.places + n_rows)
+        n_rows += len(part.rows)
         n_embeddings += len(part.embeddings)
-        all_rows.append(rows)
     return replace(
         parts[0],
         range_index=np.concatenate([part.range_index for part in parts]),
         offsets=np.concatenate([part.offsets for part in parts]),
         ingest_us=np.concatenate([part.ingest_us for part in parts]),
         is_first=np.concatenate([part.is_first for part in parts]),
-        rows=np.concatenate(all_rows),
+        places=np.concatenate(places),
+        rows=rows,
         keys=np.concatenate([part.keys for part in parts]),
         embeddings=np.concatenate([part.embeddings for part in parts]),
     )

@@ -158,11 +158,10 @@ class SeenStep:
         index = entities.event_index
         is_first = np.ones(len(index), np.bool_)
         is_first[1:] = index[1:] != index[:-1]
-        rows, keys = entities.rows, entities.keys
+        places, keys = np.arange(len(index)), entities.keys
         if not is_new.all():
             places = np.flatnonzero(is_new[index])
-            index, is_first = index[places], is_first[places]
-            rows, keys = take_rows(rows, places), take_rows(keys, places)
+            index, is_first, keys = index[places], is_first[places], take_rows(keys, places)
         return NewRows(
             id=batch.id,
             n_parts=self._n_groups,
@@ -171,8 +170,9 @@ class SeenStep:
             offsets=events.offsets[index],
             ingest_us=events.ingest_us[index],
             is_first=is_first,
-            rows=rows,
+            places=places,
             keys=keys,
+            rows=entities.rows,
             embeddings=entities.embeddings,
         )
 

@@ -43,7 +43,7 @@ def split_rows(new_rows: NewRows, groups: ShardGroups) -> list[NewRows]:
     parts = []
     for group in range(groups.count):
         part = new_rows.take(np.flatnonzero(chosen == group))
-        rows, embeddings = _take_embeddings(part.rows, part.embeddings)
+        rows, embeddings = _take_embeddings(take_rows(part.rows, part.places), part.embeddings)
         parts.append(
             NewRows(
                 id=part.id,
@@ -53,8 +53,9 @@ def split_rows(new_rows: NewRows, groups: ShardGroups) -> list[NewRows]:
                 offsets=part.offsets,
                 ingest_us=part.ingest_us,
                 is_first=part.is_first,
-                rows=rows,
+                places=np.arange(len(part)),
                 keys=part.keys,
+                rows=rows,
                 embeddings=embeddings,
             )
         )
