@@ -7,6 +7,7 @@ a text of its own in every return reason and service message, a tenth of all eve
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
