@@ -23,10 +23,11 @@ class PartitionRange:
         start_offset: Offset of the first row.
         next_offset: Offset behind the last row; equal to `start_offset` if there is none.
         passed_ingest_us: No row behind this range has an `ingest_time` at or before
-            this one, as far as its last row tells; 0: none tells. Microseconds UTC.
+            this one, as far as its last event and the malformed rows behind it tell; 0:
+            none tells. Microseconds UTC.
         idle_us: The source had nothing more at this moment of the log's clock; 0: it
             had, or does not say. Counts for freshness, never for forgetting ids.
-        least_ingest_us: The earliest `ingest_time` of its rows; 0: there is none.
+        least_ingest_us: The earliest `ingest_time` of its events; 0: there is none.
     """
 
     source_id: str
@@ -41,6 +42,11 @@ class PartitionRange:
     def has_rows(self) -> bool:
         """Whether it is more than a mark that there is nothing more."""
         return self.next_offset > self.start_offset
+
+    @property
+    def has_events(self) -> bool:
+        """Whether one of its rows is an event, whose time replaces what was told before."""
+        return self.least_ingest_us > 0
 
     @property
     def visible_us(self) -> int:

@@ -319,15 +319,18 @@ def _restore_order(events: EventColumns, entities: EntityRows) -> tuple[EventCol
 def _make_range(
     number: int, raw: Raw, events: EventColumns, rules: DecodingRules
 ) -> PartitionRange:
-    """Return what applying a stretch of rows means; malformed rows tell no time."""
-    times = events.ingest_us[events.range_index == number]
+    """Return what applying a stretch of rows means, however the partition is cut into stretches."""
+    is_inside = events.range_index == number
+    times, offsets = events.ingest_us[is_inside], events.offsets[is_inside]
     # In a log rows stand in the order of this time. One that is ahead of those behind it
-    # has a wrong one, so the last row tells how far the log has come.
+    # has a wrong one, so the last row tells how far the log has come. Of malformed rows
+    # behind it only the source knows when they came.
     last_us = int(times[-1]) if len(times) else 0
     first, last = int(raw.offsets[0]), int(raw.offsets[-1])
     is_strict = isinstance(raw, RawRows) and raw.is_strict
-    if not last_us and isinstance(raw, RawRows) and raw.ingest_us is not None:
-        last_us = int(raw.ingest_us[-1])
+    if isinstance(raw, RawRows) and raw.ingest_us is not None:
+        is_behind = raw.offsets > (offsets[-1] if len(offsets) else -1)
+        last_us = max(last_us, int(raw.ingest_us[is_behind].max(initial=0)))
     # Unless the source says otherwise, more rows with the last row's time may follow.
     return PartitionRange(
         source_id=rules.make_source_id(rules.incarnation, raw.partition),

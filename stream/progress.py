@@ -106,8 +106,8 @@ def advance_progress(
         passed_us = ingest_us.get(source_id, 0)
         if each.idle_us and passed_us > each.idle_us + MAX_EARLY_US:
             passed_us = 0
-        is_told = each.has_rows and each.passed_ingest_us
-        ingest_us[source_id] = each.visible_us if is_told else max(passed_us, each.visible_us)
+        passed_us = 0 if each.has_events else passed_us
+        ingest_us[source_id] = max(passed_us, each.visible_us)
         next_offsets[source_id] = each.next_offset
     return ShardProgress(
         applied_ingest_us=min((ingest_us.get(each, 0) for each in source_ids), default=0),
@@ -142,14 +142,12 @@ def advance_seen_progress(
     """
     next_offsets, ingest_us = dict(held.next_offsets), dict(held.partition_ingest_us)
     for each in ranges:
-        source_id, passed_us = each.source_id, each.passed_ingest_us
+        source_id = each.source_id
         if not _is_news(each, next_offsets.get(source_id, 0)):
             continue
         if each.next_offset > 0:
-            is_told = each.has_rows and passed_us
-            ingest_us[source_id] = (
-                passed_us if is_told else max(ingest_us.get(source_id, 0), passed_us)
-            )
+            passed_us = 0 if each.has_events else ingest_us.get(source_id, 0)
+            ingest_us[source_id] = max(passed_us, each.passed_ingest_us)
         next_offsets[source_id] = each.next_offset
     least = [each.least_ingest_us for each in ranges if each.least_ingest_us]
     passed = [us for us in held.partition_ingest_us.values() if us]

@@ -136,7 +136,8 @@ class BatchReader:
         for each in ranges:
             position = self._positions[each.partition]
             position.next_offset = each.next_offset
-            position.passed_us = each.passed_ingest_us or position.passed_us
+            passed_us = 0 if each.has_events else position.passed_us
+            position.passed_us = max(passed_us, each.passed_ingest_us)
 
     def _make_range(self, partition: int, passed_us: int, idle_us: int) -> PartitionRange:
         at = self._positions[partition]
