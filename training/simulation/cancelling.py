@@ -223,7 +223,8 @@ def _find_later_doubts(
     if draws.is_hit("compares", profile.price_sensitivity):
         end_day = world.seasons.day_of(way.delivered_us or way.lost_us)
         drops = [
-            world.catalogue.find_price_drop(line.style, order.day, end_day) for line in order.lines
+            world.prices.find_price_drop(line.style, order.day, end_day, line.sku)
+            for line in order.lines
         ]
         days = [day for day in drops if day >= 0]
         if days and draws.is_hit("cancels-for-price", 0.6):

@@ -1,19 +1,31 @@
-"""What the shop sells: categories, styles, their faults, and prices over time."""
+"""What the shop sells: categories, and on each place of the shelf one style after another.
+
+A place is for good (its rank, its category); the style on it may be a carry-over
+that never leaves or a fashion that is replaced after a season or two. All spans
+are days of the horizon; nothing here depends on how long that is.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from training.simulation.config import SimulationConfig
 from training.simulation.randomness import KeyedRandom, accumulate_weights
-from training.simulation.seasons import Seasons
 
 SIZES: Final = ("XS", "S", "M", "L", "XL", "XXL")
 _STYLES_PER_SUPPLIER: Final = 12
 _LOT_DAYS: Final = 45
+FOREVER: Final = 1_000_000
+"""A day after every horizon."""
+_FASHION_SHARE: Final = 0.55
+"""Places of sized categories whose styles are replaced (chosen)."""
+_LIFE_DAYS: Final = (180, 240)
+"""Shortest life of such a style, and the most that is added to it (chosen)."""
+_CLEARANCE_DAYS: Final = 35
+_LEAD_DAYS: Final = (4, 11)
+"""Shortest time from ordering at a supplier to the shelf, and the most added (chosen)."""
 _OCCASION: Final = 0.9
 _HIGH_RESALE: Final = 0.7
 _COLOURS: Final = ("black", "white", "red", "navy", "green", "beige", "grey", "pink")
@@ -92,7 +104,9 @@ class Style(NamedTuple):
     """One style (article family) and what is wrong with it.
 
     Attributes:
-        place: Place in the catalogue.
+        place: Its number in the catalogue, unique; below the number of places for those on sale
+            on the first day.
+        shelf: Its place of the shelf.
         style_id: As written into events.
         supplier_id: Who makes it.
         category: Its category.
@@ -103,6 +117,9 @@ class Style(NamedTuple):
         listing_gap: Probability that a buyer finds it not as described.
         bad_batches: Spans of days [first, after) in which units of a bad batch are sold.
         batch_defect: Probability of a defect in such a batch.
+        launch_day: First day on which it is sold; negative: before the log.
+        end_day: First day on which it is no longer sold.
+        lead_days: From ordering at its supplier to the shelf.
         price_days: Days on which its price changes, ascending.
         price_factors: Factor on the list price before the first such day, and from each on.
         rival_spans: Spans of days [first, after) in which a competitor's price is lower.
@@ -110,6 +127,7 @@ class Style(NamedTuple):
     """
 
     place: int
+    shelf: int
     style_id: str
     supplier_id: str
     category: Category
@@ -120,6 +138,9 @@ class Style(NamedTuple):
     listing_gap: float
     bad_batches: tuple[Span, ...]
     batch_defect: float
+    launch_day: int
+    end_day: int
+    lead_days: int
     price_days: tuple[int, ...]
     price_factors: tuple[float, ...]
     rival_spans: tuple[Span, ...]
@@ -155,82 +176,75 @@ class Style(NamedTuple):
         return round(self.list_price_minor * self.rival_factor)
 
 
-class Quote(NamedTuple):
-    """Price of one unit on a day: paid price, discount taken, and the list price before it."""
-
-    unit_price_minor: int
-    unit_discount_minor: int
-
-
 class Catalogue:
-    """All styles, drawn by seed, and their prices.
+    """All styles, drawn by seed.
 
     Args:
-        config: Number of styles, horizon and price overrides.
-        seasons: Promotions by day.
+        config: Places of the shelf, and how long the horizon is: later styles are not drawn.
+
+    Attributes:
+        styles: All, by number; those on sale on the first day come first.
     """
 
-    def __init__(self, config: SimulationConfig, seasons: Seasons) -> None:
-        self._seasons = seasons
-        self._overrides = {item.style: item for item in config.price_overrides}
-        self.styles = tuple(_draw_style(config, index) for index in range(config.n_styles))
-        self.by_category: tuple[tuple[Style, ...], ...] = tuple(
-            tuple(style for style in self.styles if style.category is category)
-            for category in CATEGORIES
+    def __init__(self, config: SimulationConfig) -> None:
+        shelves = [_fill_shelf(config, place) for place in range(config.n_styles)]
+        depth = max(len(shelf) for shelf in shelves)
+        self.styles: tuple[Style, ...] = tuple(
+            shelf[turn] for turn in range(depth) for shelf in shelves if turn < len(shelf)
         )
-        # Zipf-like popularity: few styles sell most.
+        self._shelves = tuple(
+            (tuple(style.end_day for style in shelf), tuple(shelf)) for shelf in shelves
+        )
+        self._by_category = tuple(
+            tuple(range(n, config.n_styles, len(CATEGORIES))) for n in range(len(CATEGORIES))
+        )
+        # Zipf-like popularity: few places sell most.
         self._popularity = tuple(
-            accumulate_weights([1.0 / (rank + 3.0) for rank in range(len(styles))])
-            for styles in self.by_category
+            accumulate_weights([1.0 / (rank + 3.0) for rank in range(len(places))])
+            for places in self._by_category
         )
-        self.demand = tuple(category.demand for category in CATEGORIES)
 
-    def draw_style(self, draws: KeyedRandom, category: int, step: int) -> Style:
-        """Return a style of a category by popularity."""
+    def find_style(self, shelf: int, day: int) -> Style:
+        """Return the style on a place of the shelf on a day."""
+        ends, styles = self._shelves[shelf]
+        return styles[min(bisect_right(ends, day), len(ends) - 1)]
+
+    def draw_style(self, draws: KeyedRandom, category: int, step: int, day: int) -> Style:
+        """Return a style of a category by popularity, of those on sale on a day."""
         rank = draws.index("style", self._popularity[category], step)
-        return self.by_category[category][rank]
+        return self.find_style(self._by_category[category][rank], day)
 
-    def quote(self, style: Style, day: int) -> Quote:
-        """Return the price of one unit of a style on a day."""
-        factor = style.price_factors[bisect_right(style.price_days, day)]
-        override = self._overrides.get(style.place)
-        if override is not None and day >= override.from_day:
-            factor *= override.factor
-        promotion = self._seasons.promotion[day]
-        if promotion is not None:
-            factor *= 1.0 - promotion.discount
-        price = max(round(style.list_price_minor * factor / 100.0) * 100, 100)
-        return Quote(price, max(style.list_price_minor - price, 0))
-
-    def find_price_drop(self, style: Style, from_day: int, until_day: int) -> int:
-        """Return the first day in (from_day, until_day] at least 6 % cheaper, or -1."""
-        paid = self.quote(style, from_day).unit_price_minor
-        last = min(until_day, len(self._seasons.demand) - 1)
-        for day in range(from_day + 1, last + 1):
-            if self.quote(style, day).unit_price_minor <= 0.94 * paid:
-                return day
-            if 0 < style.find_rival_price(day) <= 0.94 * paid:
-                return day
-        return -1
-
-    def iterate_price_changes(self) -> Iterator[tuple[int, Style, int, bool]]:
-        """Yield (day, style, unit price, is competitor's) of changes outside promotions."""
-        last = len(self._seasons.demand) - 1
-        for style in self.styles:
-            days = set(style.price_days)
-            override = self._overrides.get(style.place)
-            if override is not None:
-                days.add(override.from_day)
-            for day in sorted(days):
-                if 0 < day < last:
-                    yield day, style, self.quote(style, day).unit_price_minor, False
-            for first, _ in style.rival_spans:
-                yield first, style, style.find_rival_price(first), True
+    def compute_demand_share(self, style: Style) -> float:
+        """Return the share of all lines that its place gets at equal prices."""
+        category = style.shelf % len(CATEGORIES)
+        sums, rank = self._popularity[category], style.shelf // len(CATEGORIES)
+        share = sums[rank] - (sums[rank - 1] if rank else 0.0)
+        return share * CATEGORIES[category].demand
 
 
-def _draw_style(config: SimulationConfig, index: int) -> Style:
-    draws = KeyedRandom(config.seed, f"style{index}")
-    category = CATEGORIES[index % len(CATEGORIES)]
+def _fill_shelf(config: SimulationConfig, shelf: int) -> list[Style]:
+    """Return the styles that follow each other on a place, until one outlasts the horizon."""
+    draws = KeyedRandom(config.seed, f"style{shelf}")
+    if not CATEGORIES[shelf % len(CATEGORIES)].is_sized or not draws.is_hit(
+        "fashion", _FASHION_SHARE
+    ):
+        return [_draw_style(config, draws, shelf, 0, (-FOREVER, FOREVER))]
+    styles: list[Style] = []
+    # The first one has been there for a while.
+    launch = -int(draws.uniform("age") * _LIFE_DAYS[0])
+    while not styles or styles[-1].end_day <= config.days:
+        turn = len(styles)
+        end = launch + _LIFE_DAYS[0] + draws.integer("life", _LIFE_DAYS[1], turn)
+        own = draws.narrow(f"turn{turn}") if turn else draws
+        styles.append(_draw_style(config, own, shelf, turn, (launch, end)))
+        launch = end
+    return styles
+
+
+def _draw_style(
+    config: SimulationConfig, draws: KeyedRandom, shelf: int, turn: int, life: Span
+) -> Style:
+    category = CATEGORIES[shelf % len(CATEGORIES)]
     list_price = max(round(draws.lognormal("price", category.price_median_minor, 0.45)), 500)
     list_price = list_price // 100 * 100 - 100 * (list_price >= 5000)  # 129.00, 198.00, ...
     margin = min(max(category.margin + 0.06 * draws.normal("margin"), 0.1), 0.8)
@@ -239,9 +253,11 @@ def _draw_style(config: SimulationConfig, index: int) -> Style:
     bias = 0.28 * draws.normal("bias")
     if draws.is_hit("chart-fault", 0.04):
         bias = 1.25 if draws.is_hit("chart-sign", 0.35) else -1.25
-    price_days, price_factors = _draw_price_path(draws, config.days)
+    last_day = min(config.days, life[1])
+    price_days, price_factors = _draw_price_path(draws, last_day, life[1])
     return Style(
-        place=index,
+        place=shelf + turn * config.n_styles,
+        shelf=shelf,
         style_id=f"st{draws.token('id')[:8]}",
         supplier_id=_name_supplier(draws, config.n_styles),
         category=category,
@@ -250,11 +266,14 @@ def _draw_style(config: SimulationConfig, index: int) -> Style:
         colours=tuple(_COLOURS[(first_colour + n) % len(_COLOURS)] for n in range(n_colours)),
         size_bias=bias if category.is_sized else 0.0,
         listing_gap=0.13 if draws.is_hit("listing-fault", 0.06) else 0.008,
-        bad_batches=_draw_spans(draws, "batch", config.days, 0.13, 40),
+        bad_batches=_draw_spans(draws, "batch", last_day, 0.13, 40),
         batch_defect=0.25 + 0.3 * draws.uniform("batch-defect"),
+        launch_day=life[0],
+        end_day=life[1],
+        lead_days=_LEAD_DAYS[0] + draws.integer("lead", _LEAD_DAYS[1]),
         price_days=price_days,
         price_factors=price_factors,
-        rival_spans=_draw_spans(draws, "rival", config.days, 0.35, 20),
+        rival_spans=_draw_spans(draws, "rival", last_day, 0.35, 20),
         rival_factor=0.75 + 0.18 * draws.uniform("rival-factor"),
     )
 
@@ -265,13 +284,13 @@ def _name_supplier(draws: KeyedRandom, n_styles: int) -> str:
 
 
 def _draw_spans(
-    draws: KeyedRandom, purpose: str, days: int, rate_per_year: float, length: int
+    draws: KeyedRandom, purpose: str, last_day: int, rate_per_year: float, length: int
 ) -> tuple[Span, ...]:
     """Return spans of about `length` days, at most one a year, with that yearly probability."""
     spans: list[Span] = []
-    for year in range(1 + days // 365):
-        first = 365 * year + draws.integer(f"{purpose}-day", 325, year)
-        if draws.is_hit(purpose, rate_per_year, year) and first < days - 1:
+    for year in range(1 + last_day // 365):
+        if draws.is_hit(purpose, rate_per_year, year):
+            first = 365 * year + draws.integer(f"{purpose}-day", 325, year)
             spans.append((first, first + length // 2 + draws.integer(f"{purpose}-days", length)))
     return tuple(spans)
 
@@ -280,16 +299,23 @@ def _is_inside(spans: tuple[Span, ...], day: int) -> bool:
     return any(first <= day < after for first, after in spans)
 
 
-def _draw_price_path(draws: KeyedRandom, days: int) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Return days and factors: about every 60 days a markdown of two weeks, then back."""
+def _draw_price_path(
+    draws: KeyedRandom, last_day: int, end_day: int
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Return days and factors: about every 60 days a markdown of two weeks, a clearance at last."""
     change_days: list[int] = []
     factors = [1.0]
-    day = 0.0
-    for step in range(2 + days // 30):
+    clearance_day = end_day - _CLEARANCE_DAYS
+    day, step = 0.0, 0
+    while True:
         day += 20.0 + draws.exponential("price-gap", 45.0, step)
-        if day >= days:
+        if day >= min(last_day, clearance_day - 15):
             break
         change_days += [int(day), int(day) + 14]
         factors += [0.75 + 0.17 * draws.uniform("price-factor", step), 1.0]
         day += 15.0
+        step += 1
+    if 0 <= clearance_day < last_day:
+        change_days.append(clearance_day)
+        factors.append(0.60 + 0.15 * draws.uniform("clearance"))
     return tuple(change_days), tuple(factors)

@@ -39,8 +39,8 @@ class ClickStory:
     def tell(self) -> int:
         """Tell it and return when the order was cancelled, 0 if it was kept."""
         draws, click = self._draws, self._click
-        settings = self._stage.world.config
-        offer = choose_offer(draws, settings.offers, self._order, click)
+        offers = self._stage.world.terms.find_offers(click.time_us)
+        offer = choose_offer(draws, offers, self._order, click)
         outcome = decide_outcome(self._agent, draws, self._order, click, offer)
         case_id = self._tell_request()
         offer_id = self._tell_offer(offer, outcome, case_id) if offer and case_id else ""
@@ -75,7 +75,7 @@ class ClickStory:
             quantity=1,
             unit_price_minor=order.value_minor,
             unit_cost_minor=order.cost_minor,
-            return_window_days=world.config.return_window_days,
+            return_window_days=order.return_window_days,
             stage=click.stage,
             delay_s=click.delay_s,
             reason=structs.Reason(code=click.code, text=text or None),
@@ -117,7 +117,7 @@ class ClickStory:
             order_time=order.time_us,
             quantity=1,
             unit_price_minor=order.value_minor,
-            return_window_days=self._stage.world.config.return_window_days,
+            return_window_days=order.return_window_days,
             initiator="CANCEL_INITIATOR_CUSTOMER",
             stage=click.stage,
             reason=structs.Reason(code=click.code),

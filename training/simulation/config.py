@@ -83,17 +83,65 @@ class CustomerOverride(_Settings):
 
 
 class PriceOverride(_Settings):
-    """A what-if: one style's price scaled from a day on.
+    """A what-if: the price of a style, or of one SKU, scaled from a day on.
 
     Attributes:
-        style: Index of the style, from 0.
+        style: Its place of the shelf, from 0; the style that is there on the first day of the
+            new price. None: the SKU says it.
+        sku: SKU as written into events. Empty: all of the style.
         from_day: First day of the new price, from the start.
         factor: New price over old, e.g. 0.8.
     """
 
-    style: int = Field(ge=0)
+    style: int | None = Field(default=None, ge=0)
+    sku: str = ""
     from_day: int = Field(ge=0)
     factor: float = Field(gt=0.0, le=10.0)
+
+    @model_validator(mode="after")
+    def _check_subject(self) -> PriceOverride:
+        if (self.style is None) is (self.sku == ""):
+            raise ValueError("a price override names either a style or a SKU")
+        return self
+
+
+class CarrierDelay(_Settings):
+    """A what-if: a carrier takes longer from a day on.
+
+    Attributes:
+        carrier: Name as written into shipments.
+        from_day: First day on which parcels leave that take longer.
+        until_day: First day on which they no longer do. None: for good.
+        delay_days: Added to each parcel's way.
+    """
+
+    carrier: str = Field(min_length=1)
+    from_day: int = Field(ge=0)
+    until_day: int | None = None
+    delay_days: float = Field(gt=0.0, le=60.0)
+
+
+class PolicyChange(_Settings):
+    """A what-if: the shop's terms from a day on; None leaves a term as it was.
+
+    Attributes:
+        from_day: First day of the new terms.
+        return_window_days: For orders placed from then on.
+        no_offer_share: For cancel clicks from then on.
+    """
+
+    from_day: int = Field(ge=0)
+    return_window_days: int | None = Field(default=None, ge=7, le=365)
+    no_offer_share: Share | None = None
+
+
+class StockSettings(_Settings):
+    """How much lies on the shelf (chosen)."""
+
+    is_limited: bool = True
+    """False: nothing ever sells out, so customers never touch each other."""
+    cover: Positive = 1.0
+    """Factor on the demand that is kept in stock; 0.5 sells out often."""
 
 
 class PatternStart(_Settings):
@@ -129,9 +177,12 @@ class SimulationConfig(_Settings):
     labels: LabelSettings = LabelSettings()
     offers: OfferSettings = OfferSettings()
     ingest: IngestSettings = IngestSettings()
+    stock: StockSettings = StockSettings()
     pattern_starts: tuple[PatternStart, ...] = ()
     customer_overrides: tuple[CustomerOverride, ...] = ()
     price_overrides: tuple[PriceOverride, ...] = ()
+    carrier_delays: tuple[CarrierDelay, ...] = ()
+    policy_changes: tuple[PolicyChange, ...] = ()
 
     @model_validator(mode="after")
     def _check_overrides(self) -> SimulationConfig:
@@ -139,7 +190,7 @@ class SimulationConfig(_Settings):
             if customer.customer >= self.n_customers:
                 raise ValueError(f"customer {customer.customer} of {self.n_customers} overridden")
         for price in self.price_overrides:
-            if price.style >= self.n_styles:
+            if price.style is not None and price.style >= self.n_styles:
                 raise ValueError(f"style {price.style} of {self.n_styles} overridden")
         return self
 

@@ -1,7 +1,7 @@
-"""Carriers, warehouses and service desks: what happens to an order on its way.
+"""Warehouses and parcels: what happens to an order on its way.
 
-Pure: a plan is a function of the order's draws, its region and its time. Storms
-hit whole regions for days, so that late parcels come in clusters.
+Pure: a plan is a function of the order's draws, its region, its time and its
+carrier. Storms hit whole regions for days, so that late parcels come in clusters.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from training.simulation.carriers import Carriers
 from training.simulation.config import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE
 from training.simulation.randomness import KeyedRandom, accumulate_weights
+from training.simulation.seasons import Seasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,35 +22,31 @@ class Region:
     Attributes:
         name: As written into shipments.
         share: Share of customers.
-        carrier: Its carrier.
-        transit_days: Usual time on the way.
+        transit_days: Usual time on the way; its carriers stand in `carriers.LANES`.
         storm_share: Share of weeks with a storm or a strike.
     """
 
     name: str
     share: float
-    carrier: str
     transit_days: float
     storm_share: float
 
 
 REGIONS: Final = (
-    Region("east", 0.26, "sf", 1.6, 0.03),
-    Region("south", 0.22, "sf", 2.0, 0.08),
-    Region("north", 0.16, "jdl", 2.2, 0.05),
-    Region("central", 0.14, "zto", 2.6, 0.04),
-    Region("southwest", 0.10, "yto", 3.2, 0.06),
-    Region("northeast", 0.06, "ems", 3.6, 0.09),
-    Region("northwest", 0.04, "ems", 4.4, 0.08),
-    Region("overseas", 0.02, "dhl", 7.5, 0.05),
+    Region("east", 0.26, 1.6, 0.03),
+    Region("south", 0.22, 2.0, 0.08),
+    Region("north", 0.16, 2.2, 0.05),
+    Region("central", 0.14, 2.6, 0.04),
+    Region("southwest", 0.10, 3.2, 0.06),
+    Region("northeast", 0.06, 3.6, 0.09),
+    Region("northwest", 0.04, 4.4, 0.08),
+    Region("overseas", 0.02, 7.5, 0.05),
 )
 REGION_SUMS: Final = accumulate_weights([region.share for region in REGIONS])
 
 _PROMISE_SLACK_DAYS: Final = 1.5
 _DEFAULT_PACKING_HOURS: Final = 14.0
-_STOCK_SHORT_SHARE: Final = 0.018
 _STORM_DELAY_DAYS: Final = 4.0
-_LOST_SHARE: Final = 0.0025
 
 
 class Slip(NamedTuple):
@@ -63,6 +61,7 @@ class Fulfilment(NamedTuple):
     """The way of one order, if nobody stops it.
 
     Attributes:
+        carrier: Who carries it.
         promise_us: Promise given at checkout.
         short_us: When stock ran short. 0: never.
         retailer_cancel_us: When the retailer gives up for lack of stock. 0: never.
@@ -72,6 +71,7 @@ class Fulfilment(NamedTuple):
         lost_us: When it is declared lost. 0: never.
     """
 
+    carrier: str
     promise_us: int
     short_us: int
     retailer_cancel_us: int
@@ -81,46 +81,58 @@ class Fulfilment(NamedTuple):
     lost_us: int
 
 
-def plan_fulfilment(draws: KeyedRandom, order_us: int, region_index: int) -> Fulfilment:
+def plan_fulfilment(
+    carriers: Carriers, seasons: Seasons, draws: KeyedRandom, order_us: int, region_index: int,
+    *, is_short: bool,
+) -> Fulfilment:  # fmt: skip
     """Return what carriers and warehouse will do with an order.
 
     Args:
+        carriers: Who carries parcels.
+        seasons: Tells the day of a time.
         draws: The order's draws.
         order_us: When it was placed.
         region_index: Where it goes, index into `REGIONS`.
+        is_short: Whether something of it cannot be found in the warehouse.
     """
     region = REGIONS[region_index]
+    carrier = carriers.choose(draws, region_index)
     packing_us = draws.lognormal("packing", _DEFAULT_PACKING_HOURS, 0.7) * US_PER_HOUR
-    usual_us = (region.transit_days + _PROMISE_SLACK_DAYS) * US_PER_DAY
-    promise_us = order_us + int(usual_us + 0.5 * US_PER_DAY)
+    promised_days = region.transit_days + _PROMISE_SLACK_DAYS + 0.5
+    promised_days += carriers.compute_promised_days(carrier, seasons.day_of(order_us))
+    promise_us = order_us + int(promised_days * US_PER_DAY)
     short_us = retailer_cancel_us = 0
-    if draws.is_hit("stock", _STOCK_SHORT_SHARE):
+    if is_short:
         short_us = order_us + int(draws.lognormal("short-after", 8.0, 0.6) * US_PER_HOUR)
         if draws.is_hit("gives-up", 0.55):
             wait_us = draws.lognormal("gives-up-after", 16.0, 0.7) * US_PER_HOUR
             retailer_cancel_us = short_us + int(wait_us)
         packing_us += 4.0 * US_PER_DAY
     shipped_us = order_us + int(packing_us)
-    transit_us = region.transit_days * draws.lognormal("transit", 1.0, 0.28) * US_PER_DAY
-    transit_us += _compute_storm_us(draws, region_index, shipped_us)
-    arrival_us = shipped_us + int(transit_us)
+    pace = draws.lognormal("transit", carrier.pace, carrier.spread)
+    transit_days = region.transit_days * pace
+    transit_days += carriers.compute_delay_days(carrier, seasons.day_of(shipped_us))
+    storm_days = find_storm_days(draws.seed, region_index, shipped_us)
+    if storm_days:
+        transit_days += storm_days * draws.uniform("storm-luck")
+    arrival_us = shipped_us + int(transit_days * US_PER_DAY)
     lost_us = 0
-    if draws.is_hit("lost", _LOST_SHARE):
+    if draws.is_hit("lost", carrier.lost_share):
         lost_us, arrival_us = arrival_us + 9 * US_PER_DAY, 0
     slips = _plan_slips(draws, promise_us, arrival_us or lost_us, order_us)
     return Fulfilment(
-        promise_us, short_us, retailer_cancel_us, shipped_us, slips, arrival_us, lost_us
-    )
+        carrier.name, promise_us, short_us, retailer_cancel_us, shipped_us, slips, arrival_us,
+        lost_us,
+    )  # fmt: skip
 
 
-def _compute_storm_us(draws: KeyedRandom, region_index: int, shipped_us: int) -> float:
-    """Return the delay of a storm in that region and week; one for all parcels of the week."""
-    week = shipped_us // (7 * US_PER_DAY)
-    weather = KeyedRandom(draws.seed, f"region{region_index}")
+def find_storm_days(seed: int, region_index: int, time_us: int) -> float:
+    """Return the most that a storm delays parcels of a region in the week of a time; 0: none."""
+    week = time_us // (7 * US_PER_DAY)
+    weather = KeyedRandom(seed, f"region{region_index}")
     if not weather.is_hit("storm", REGIONS[region_index].storm_share, week):
         return 0.0
-    severity = weather.lognormal("severity", _STORM_DELAY_DAYS, 0.4, week)
-    return severity * draws.uniform("storm-luck") * US_PER_DAY
+    return weather.lognormal("severity", _STORM_DELAY_DAYS, 0.4, week)
 
 
 def _plan_slips(

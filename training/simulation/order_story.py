@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from features.log import structs
 from training.simulation.agent import Agent, StoreGood
+from training.simulation.basket import STORE
 from training.simulation.cancelling import plan_click
 from training.simulation.click_story import ClickStory
 from training.simulation.config import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_S
@@ -16,13 +17,17 @@ from training.simulation.logistics import (
     plan_fulfilment,
     plan_payment,
 )
-from training.simulation.ordering import STORE, Order, name_product
+from training.simulation.ordering import Order, name_product
 from training.simulation.patterns import LookAlike
 from training.simulation.randomness import KeyedRandom
 from training.simulation.returning import find_intent
+from training.simulation.service import ASKS, ASKS_LATE
 from training.simulation.stage import Stage
 from training.simulation.truth import Truth
 from training.simulation.wording import choose_wording
+
+_SERVICE_WAIT_S: Final = 330.0
+"""Median wait for an answer while nothing queues (chosen)."""
 
 
 class OrderStory:
@@ -63,14 +68,29 @@ class OrderStory:
             self._tell("order_paid", order.time_us + US_PER_S, paid)
             self._remember_goods()
             return order.time_us, -US_PER_DAY
-        way = plan_fulfilment(draws, order.time_us, self._agent.profile.region)
+        world = self._stage.world
+        way = plan_fulfilment(
+            world.carriers, world.seasons, draws, order.time_us, self._agent.profile.region,
+            is_short=order.short_line >= 0,
+        )  # fmt: skip
         friction = self._agent.profile.payment_friction
         payment = plan_payment(draws, order.time_us, friction, order.is_paid_later)
         self._tell_browsing()
         self._tell_placed(promise_us=way.promise_us)
         end_us = self._tell_ending(way, payment)
         self._tell_payment(payment, end_us)
+        self._move_stock(way, end_us)
         return self._tell_way(way, end_us)
+
+    def _move_stock(self, way: Fulfilment, end_us: int) -> None:
+        """Take the goods off the shelf, and put them back if the order ends before shipment."""
+        order, world = self._order, self._stage.world
+        for line in order.lines:
+            item = line.style, line.size, line.colour, line.quantity
+            world.stock.take(*item, order.day)
+            if end_us < way.shipped_us:
+                back_day = world.seasons.day_of(end_us) + 1
+                world.stock.put_back(*item, order.day, back_day)
 
     def _remember_goods(self) -> None:
         for line in self._order.lines:
@@ -111,7 +131,7 @@ class OrderStory:
             payment_token_hash=party.payment_token_hash,
             promised_delivery_time=promise_us,
             promotion=order.promotion,
-            return_window_days=self._stage.world.config.return_window_days,
+            return_window_days=order.return_window_days,
             store_id=order.store_id,
             region="" if order.store_id else REGIONS[profile.region].name,
         )
@@ -132,7 +152,7 @@ class OrderStory:
                 viewed = structs.ProductViewed(sku=line.sku, style=line.style.style_id)
                 self._tell("product_viewed", seen_us, viewed, step)
             if draws.is_hit("cart-told", 0.15, step):
-                price = line.quote.unit_price_minor
+                price = line.seen_price_minor
                 added = structs.CartItemAdded(
                     sku=line.sku, quantity=line.quantity, unit_price_minor=price
                 )
@@ -149,7 +169,7 @@ class OrderStory:
             self._tell("cart_item_removed", order.session_us + span_us // 2, removed)
         if order.cart_age_s > 3_600 and draws.is_hit("left-before", 0.5):
             left = structs.CheckoutAbandoned(
-                cart_value_minor=order.value_minor, cart_age_s=order.cart_age_s // 3
+                cart_value_minor=order.cart_value_minor, cart_age_s=order.cart_age_s // 3
             )
             self._tell("checkout_abandoned", order.session_us + span_us // 3, left)
         if order.asks_policy:
@@ -194,7 +214,9 @@ class OrderStory:
         return self._order.time_us + 10_000 * US_PER_DAY
 
     def _tell_short(self, way: Fulfilment) -> None:
-        short = structs.StockShort(order_id=self._order.order_id, sku=self._order.lines[0].sku)
+        short = structs.StockShort(
+            order_id=self._order.order_id, sku=self._order.lines[self._order.short_line].sku
+        )
         self._tell("stock_short", way.short_us, short)
 
     def _tell_cancelled(self, time_us: int, initiator: str, stage: str) -> int:
@@ -204,7 +226,7 @@ class OrderStory:
             order_time=order.time_us,
             quantity=1,
             unit_price_minor=order.value_minor,
-            return_window_days=self._stage.world.config.return_window_days,
+            return_window_days=order.return_window_days,
             initiator=f"CANCEL_INITIATOR_{initiator}",
             stage=stage,
             order_channel=order.channel,
@@ -223,7 +245,7 @@ class OrderStory:
         region = REGIONS[self._agent.profile.region]
         if way.shipped_us < end_us:
             shipped = structs.OrderShipped(
-                order_id=order.order_id, carrier=region.carrier, region=region.name
+                order_id=order.order_id, carrier=way.carrier, region=region.name
             )
             self._tell("order_shipped", way.shipped_us, shipped)
         for step, slip in enumerate(way.slips):
@@ -265,15 +287,18 @@ class OrderStory:
     def _tell_service(self, way: Fulfilment, end_us: int) -> None:
         """Tell a question to customer service and its answer; delays make people ask."""
         order, draws = self._order, self._draws
-        if not draws.is_hit("writes-service", 0.25 if way.slips else 0.03):
+        if not draws.is_hit("writes-service", ASKS_LATE if way.slips else ASKS):
             return
+        world = self._stage.world
         asked_us = way.slips[0].time_us if way.slips else order.time_us
         asked_us += int(draws.exponential("asks-after", 10.0) * US_PER_HOUR)
-        waited_s = int(draws.lognormal("service-wait", 400.0, 1.2))
+        queue = world.service.compute_wait_factor(
+            self._agent.profile.region, world.seasons.day_of(asked_us)
+        )
+        waited_s = int(draws.lognormal("service-wait", _SERVICE_WAIT_S, 1.2) * queue)
         if asked_us + waited_s * US_PER_S >= end_us:
             return
         code = "REASON_CODE_LATE_DELIVERY" if way.slips else "REASON_CODE_OTHER"
-        world = self._stage.world
         text = choose_wording(
             draws.narrow("service"), self._agent.profile, code, None,
             is_later=world.is_later(asked_us),

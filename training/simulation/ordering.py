@@ -5,18 +5,14 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from training.simulation.agent import Agent
-from training.simulation.catalogue import SIZES, Quote, Style
+from training.simulation.basket import STORE, Basket, Line, fill_basket
 from training.simulation.config import US_PER_HOUR, US_PER_MINUTE, US_PER_S
 from training.simulation.patterns import Pattern
 from training.simulation.population import ONLINE_CHANNELS, Profile
 from training.simulation.randomness import KeyedRandom, accumulate_weights
 from training.simulation.world import World
 
-STORE: Final = "CHANNEL_STORE"
-
-_MAX_CATEGORY_TRIES: Final = 10
-_MAX_EXTRA_LINES: Final = 6
-_CLAIM_FLOOR_MINOR: Final = 15_000
+_DEAR_MINOR: Final = 40_000
 _TENDERS: Final = (
     "TENDER_WALLET",
     "TENDER_CARD",
@@ -27,35 +23,6 @@ _TENDERS: Final = (
 _TENDER_SUMS: Final = accumulate_weights([0.55, 0.30, 0.08, 0.05, 0.02])
 _STORE_TENDERS: Final = ("TENDER_WALLET", "TENDER_CARD", "TENDER_CASH")
 _STORE_TENDER_SUMS: Final = accumulate_weights([0.5, 0.35, 0.15])
-
-
-class Line(NamedTuple):
-    """One line of a planned order.
-
-    Attributes:
-        line_id: Unique in the order.
-        style: What it is of.
-        size: Size label, empty for sizeless goods.
-        colour: Colour label.
-        quantity: Units.
-        quote: Price and discount of one unit.
-        intent: The abuse it was ordered for. None: honest.
-        is_variant: A second size or colour of a style of this order.
-    """
-
-    line_id: str
-    style: Style
-    size: str
-    colour: str
-    quantity: int
-    quote: Quote
-    intent: Pattern | None
-    is_variant: bool
-
-    @property
-    def sku(self) -> str:
-        """SKU of size and colour."""
-        return self.style.make_sku(self.size, self.colour)
 
 
 class Party(NamedTuple):
@@ -87,6 +54,8 @@ class Order(NamedTuple):
         customer_id: Empty for a store purchase without member card.
         party: Devices and addresses behind it.
         lines: What.
+        short_line: Place of the line that the warehouse will not find. -1: it finds all.
+        cart_value_minor: What the lines cost when the customer came; prices may have moved since.
         discount_minor: Coupon value.
         coupon_hash: Empty: none.
         tender: How it is paid.
@@ -95,6 +64,7 @@ class Order(NamedTuple):
         chart_views: How often a size chart was opened.
         cart_age_s: Age of the cart at the order.
         asks_policy: Whether the return policy was asked about before.
+        return_window_days: Terms of this order.
     """
 
     order_id: str
@@ -106,6 +76,8 @@ class Order(NamedTuple):
     customer_id: str
     party: Party
     lines: tuple[Line, ...]
+    short_line: int
+    cart_value_minor: int
     discount_minor: int
     coupon_hash: str
     tender: str
@@ -114,6 +86,7 @@ class Order(NamedTuple):
     chart_views: int
     cart_age_s: int
     asks_policy: bool
+    return_window_days: int
 
     @property
     def value_minor(self) -> int:
@@ -161,7 +134,10 @@ def plan_order(world: World, agent: Agent, draws: KeyedRandom, session_us: int) 
     time_us = session_us + cart_age_us
     day = world.seasons.day_of(time_us)
     intent = _choose_intent(world, agent, draws, time_us, is_store=is_store)
-    lines = _fill_basket(world, agent, draws, time_us, intent)
+    channel = STORE if is_store else _choose_channel(draws, profile)
+    basket = Basket(world, agent, draws, session_us, time_us, channel)
+    fill_basket(basket, profile, draws, intent)
+    lines = tuple(basket.lines)
     promotion = world.seasons.promotion[day]
     value = sum(line.quantity * line.quote.unit_price_minor for line in lines)
     has_coupon = draws.is_hit("coupon", 0.5 * profile.coupon_love)
@@ -169,17 +145,19 @@ def plan_order(world: World, agent: Agent, draws: KeyedRandom, session_us: int) 
     tender = _choose_tender(agent, draws, is_store=is_store)
     pays_by_card = tender == "TENDER_GIFT_CARD" or draws.is_hit("gift-card", 0.03)
     depth = 1.0 if tender == "TENDER_GIFT_CARD" else 0.2 + 0.6 * draws.uniform("gift-depth")
-    is_dear = value > 40_000
+    cart_value = basket.value_minor
     return Order(
         order_id=f"o{draws.token('order')[:16]}",
         session_us=session_us,
         time_us=time_us,
         day=day,
-        channel=STORE if is_store else _choose_channel(draws, profile),
+        channel=channel,
         store_id=world.name_store(profile.region, draws.uniform("store")) if is_store else "",
         customer_id=_identify(draws, profile, is_store=is_store),
         party=_name_party(agent, draws, is_store=is_store),
         lines=lines,
+        short_line=basket.find_short_line(),
+        cart_value_minor=cart_value,
         discount_minor=discount,
         coupon_hash=_name_coupon(draws, day) if has_coupon else "",
         tender=tender,
@@ -187,7 +165,11 @@ def plan_order(world: World, agent: Agent, draws: KeyedRandom, session_us: int) 
         promotion="" if promotion is None else promotion.name,
         chart_views=0 if is_store else _count_chart_views(draws, profile, lines),
         cart_age_s=cart_age_us // US_PER_S,
-        asks_policy=draws.is_hit("asks", profile.asks_policy * (2.0 if is_dear else 0.6)),
+        # By what the customer saw: the question comes before the order, and so its price.
+        asks_policy=draws.is_hit(
+            "asks", profile.asks_policy * (2.0 if cart_value > _DEAR_MINOR else 0.6)
+        ),
+        return_window_days=world.terms.find_return_window_days(day),
     )
 
 
@@ -247,102 +229,6 @@ def _choose_intent(
             known = Pattern.RING if pattern is Pattern.EMPTY_BOX and profile.is_ring else pattern
             return known if world.is_invented(known, time_us) else None
     return None
-
-
-def _fill_basket(
-    world: World, agent: Agent, draws: KeyedRandom, time_us: int, intent: Pattern | None
-) -> tuple[Line, ...]:
-    """Return the lines: the first carries the intent, the others are ordinary shopping."""
-    profile = agent.profile
-    basket = _Basket(world, agent, draws, time_us)
-    n_extra = min(int(draws.exponential("lines", profile.basket)), _MAX_EXTRA_LINES)
-    for step in range(1 + n_extra):
-        is_target = step == 0 or intent is Pattern.SERIAL_RETURNER
-        basket.add_style(step, intent if is_target else None)
-    return tuple(basket.lines)
-
-
-class _Basket:
-    """Collects the lines of one order."""
-
-    def __init__(self, world: World, agent: Agent, draws: KeyedRandom, time_us: int) -> None:
-        self._world = world
-        self._agent = agent
-        self._draws = draws
-        self._day = world.seasons.day_of(time_us)
-        self._returned = agent.find_returned_style(time_us)
-        self.lines: list[Line] = []
-
-    def add_style(self, step: int, intent: Pattern | None) -> None:
-        """Add a style, in one or several sizes and colours."""
-        draws, profile = self._draws, self._agent.profile
-        style = self._choose_style(step, intent)
-        colour = style.colours[draws.integer("colour", len(style.colours), step)]
-        if not style.category.is_sized:
-            self._add(style, "", colour, intent, step)
-            return
-        place = profile.size
-        if draws.is_hit("for-another", 0.05, step):
-            place = draws.integer("other-size", len(SIZES), step)
-        self._add(style, SIZES[place], colour, intent, step)
-        if intent is Pattern.BRACKETING:
-            for n in range(1 + draws.integer("hoard", 3, step)):
-                other = min(max(place + (-1, 1, 0)[n], 0), len(SIZES) - 1)
-                variant = style.colours[(style.colours.index(colour) + n) % len(style.colours)]
-                self._add(style, SIZES[other], variant, intent, step, is_variant=True)
-        elif draws.is_hit("doubles", profile.size_doubt, step):
-            other = place + (1 if draws.is_hit("doubles-up", 0.5, step) else -1)
-            other = other if 0 <= other < len(SIZES) else 2 * place - other
-            self._add(style, SIZES[other], colour, intent, step, is_variant=True)
-
-    def _add(
-        self, style: Style, size: str, colour: str, intent: Pattern | None, step: int,
-        *, is_variant: bool = False,
-    ) -> None:  # fmt: skip
-        for line in self.lines:
-            if line.style is style and line.size == size and line.colour == colour:
-                return
-        quantity = 1
-        if not is_variant and style.category.name in {"beauty", "home"}:
-            quantity += int(self._draws.exponential("quantity", 0.6, step))
-        quote = self._world.catalogue.quote(style, self._day)
-        if intent is Pattern.PRICE_ARBITRAGE and quote.unit_discount_minor == 0:
-            intent = None  # Nothing to gain: an ordinary purchase.
-        line_id = f"{len(self.lines) + 1}"
-        self.lines.append(Line(line_id, style, size, colour, quantity, quote, intent, is_variant))
-
-    def _choose_style(self, step: int, intent: Pattern | None) -> Style:
-        """Return a style by taste, season and, for a few intents, by what these need."""
-        draws, agent = self._draws, self._agent
-        again = self._returned
-        buys_again = 0.35 if intent is Pattern.BRACKETING else 0.05
-        if step == 0 and again is not None and draws.is_hit("again", buys_again):
-            return again
-        style = again
-        for attempt in range(_MAX_CATEGORY_TRIES):
-            key = step * _MAX_CATEGORY_TRIES + attempt
-            category = draws.index("category", agent.profile.taste_sums, key)
-            style = self._world.catalogue.draw_style(draws, category, key)
-            if draws.is_hit("fits-plan", self._compute_fit(style, intent), key):
-                break
-        assert style is not None
-        return style
-
-    def _compute_fit(self, style: Style, intent: Pattern | None) -> float:
-        """Return the probability that a style serves the plan of this line."""
-        category = style.category
-        season = 1.0 + category.festive * (self._world.seasons.festive[self._day] / 1.9 - 1.0)
-        if intent is Pattern.WARDROBING:
-            return float(0.9 * category.festive**1.5 * season)
-        if intent is Pattern.BRACKETING:
-            return season if category.is_sized else 0.0
-        if intent in {Pattern.EMPTY_BOX, Pattern.RING}:
-            is_worth_it = style.list_price_minor >= _CLAIM_FLOOR_MINOR
-            return 0.3 + 0.5 * category.resale if is_worth_it else 0.1
-        if intent is Pattern.PRICE_ARBITRAGE:
-            is_reduced = self._world.catalogue.quote(style, self._day).unit_discount_minor > 0
-            return season if is_reduced else 0.0
-        return season
 
 
 def _choose_tender(agent: Agent, draws: KeyedRandom, *, is_store: bool) -> str:

@@ -11,9 +11,10 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from training.simulation.agent import Agent
+from training.simulation.basket import STORE, Line
 from training.simulation.catalogue import SIZES
 from training.simulation.config import US_PER_DAY
-from training.simulation.ordering import STORE, Line, Order
+from training.simulation.ordering import Order
 from training.simulation.patterns import LookAlike, Pattern
 from training.simulation.randomness import KeyedRandom, accumulate_weights
 from training.simulation.world import World
@@ -230,7 +231,7 @@ def _find_change_of_mind(
     if world.seasons.gift[order.day] and draws.is_hit("gift", 0.05):
         return Verdict(Cause.GIFT, LookAlike.PLAIN)
     if draws.is_hit("compares-after", profile.price_sensitivity * 0.22):
-        drop_day = world.catalogue.find_price_drop(style, order.day, order.day + 12)
+        drop_day = world.prices.find_price_drop(style, order.day, order.day + 12, line.sku)
         if drop_day >= 0:
             noticed_us = int((drop_day + draws.uniform("notices-drop")) * US_PER_DAY)
             return Verdict(Cause.PRICE, LookAlike.PLAIN, world.config.start_us + noticed_us)

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from features.log import structs
 from training.simulation.agent import Agent
+from training.simulation.basket import STORE
 from training.simulation.catalogue import SIZES
 from training.simulation.checking import CONFIRMED, plan_return_labels
 from training.simulation.config import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_S
-from training.simulation.ordering import STORE
 from training.simulation.randomness import KeyedRandom
 from training.simulation.returning import Inspection, Return
 from training.simulation.stage import Stage
@@ -72,7 +72,7 @@ class ReturnStory:
             delivery_time=plan.delivered_us or None,
             quantity=plan.quantity,
             unit_price_minor=plan.unit_price_minor,
-            return_window_days=world.config.return_window_days if order else 0,
+            return_window_days=order.return_window_days if order else 0,
             has_receipt=plan.has_receipt,
             store_id=plan.store_id,
             refund_tender=plan.refund_tender,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from training.simulation.agent import Agent, StoreGood
+from training.simulation.basket import STORE, Line
 from training.simulation.catalogue import Category, Style
 from training.simulation.config import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE
-from training.simulation.ordering import STORE, Line, Order
+from training.simulation.ordering import Order
 from training.simulation.patterns import LookAlike, Pattern
 from training.simulation.population import Profile
 from training.simulation.randomness import KeyedRandom, accumulate_weights
@@ -146,7 +147,7 @@ def _plan_line(
     line: Line, verdict: Verdict, delivered_us: int,
 ) -> Return:  # fmt: skip
     profile, cause = agent.profile, verdict.cause
-    hold_us, is_late = _draw_hold_us(world, profile, order_draws, draws, cause)
+    hold_us, is_late = _draw_hold_us(order, profile, order_draws, draws, cause)
     if is_late and verdict.kind is LookAlike.PLAIN and cause in {Cause.MIND, Cause.SIZE}:
         verdict = Verdict(cause, LookAlike.LATE_RETURNER)
     is_in_store = _goes_to_store(draws, profile, order, cause)
@@ -228,14 +229,14 @@ def plan_walk_in(
 
 
 def _draw_hold_us(
-    world: World, profile: Profile, order_draws: KeyedRandom, draws: KeyedRandom, cause: Cause
+    order: Order, profile: Profile, order_draws: KeyedRandom, draws: KeyedRandom, cause: Cause
 ) -> tuple[int, bool]:
     """Return how long an item is kept, and whether an honest customer took all the time.
 
     Lines of one order that come back for like causes come on one trip: the long
     part is drawn per order, minutes per line.
     """
-    window_days = float(world.config.return_window_days)
+    window_days = float(order.return_window_days)
     minutes_us = int(draws.exponential("trip", 4.0) * US_PER_MINUTE)
     patient_causes = {Cause.MIND, Cause.SIZE, Cause.EVENT_CANCELLED, Cause.GIFT, Cause.CHURNED}
     is_late = cause in patient_causes and order_draws.is_hit("late-return", profile.lateness)

@@ -9,6 +9,9 @@ from typing import Final
 
 from training.simulation.config import US_PER_DAY, SimulationConfig
 
+_MARGIN_DAYS: Final = 90
+"""Days known beyond the horizon, so that its end shows in nothing that lies before it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
@@ -51,7 +54,7 @@ class Seasons:
 
     def __init__(self, config: SimulationConfig) -> None:
         self._start_us = config.start_us
-        dates = [config.start + dt.timedelta(days=n) for n in range(config.days + 1)]
+        dates = [config.start + dt.timedelta(days=n) for n in range(config.days + _MARGIN_DAYS)]
         self.promotion: list[Promotion | None] = [_find_promotion(date) for date in dates]
         self.festive: list[float] = [_FESTIVE_MONTH.get(date.month, 0.6) for date in dates]
         self.gift: list[bool] = [_is_gift_day(date) for date in dates]
@@ -67,7 +70,7 @@ class Seasons:
             total += demand
 
     def day_of(self, time_us: int) -> int:
-        """Return the day of the horizon of a time, held inside the horizon."""
+        """Return the day of a time, counted from the start; held inside the days known."""
         day = (time_us - self._start_us) // US_PER_DAY
         return min(max(day, 0), len(self.demand) - 1)
 

@@ -115,13 +115,13 @@ def simulate(
 def _tell_prices(world: World, outbox: Outbox) -> None:
     """Tell all price changes; they are the shop's, known from the start of their day."""
     config = world.config
-    for day, style, price, is_rival in world.catalogue.iterate_price_changes():
-        draws = KeyedRandom(config.seed, f"price/{style.style_id}/{day}")
-        kind = "competitor_price_seen" if is_rival else "price_changed"
-        struct = structs.CompetitorPriceSeen if is_rival else structs.PriceChanged
-        time_us = config.start_us + day * US_PER_DAY + int(draws.uniform("within") * US_PER_HOUR)
-        sku = style.make_sku("M" if style.category.is_sized else "", style.colours[0])
-        payload = struct(sku=sku, unit_price_minor=price)
+    for change in world.prices.iterate_changes():
+        draws = KeyedRandom(config.seed, f"price/{change.sku}/{change.day}")
+        kind = "competitor_price_seen" if change.is_rival else "price_changed"
+        struct = structs.CompetitorPriceSeen if change.is_rival else structs.PriceChanged
+        within_us = int(draws.uniform("within") * US_PER_HOUR)
+        time_us = config.start_us + change.day * US_PER_DAY + within_us
+        payload = struct(sku=change.sku, unit_price_minor=change.unit_price_minor)
         outbox.tell(draws, kind, time_us, payload, customer_id="", channel="CHANNEL_WEB")
 
 

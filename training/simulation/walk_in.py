@@ -55,14 +55,13 @@ def _plan_tour(
     found = []
     for step in range(n_items):
         item_draws = draws.narrow(f"i{step}")
-        style = world.catalogue.draw_style(
-            item_draws, item_draws.index("category", _RESALE_SUMS), step
-        )
+        day = world.seasons.day_of(time_us)
+        category = item_draws.index("category", _RESALE_SUMS)
+        style = world.catalogue.draw_style(item_draws, category, step, day)
         size = "M" if style.category.is_sized else ""
         colour = style.colours[item_draws.integer("colour", len(style.colours))]
-        day = world.seasons.day_of(time_us)
-        price = world.catalogue.quote(style, day)
-        good = StoreGood(style, style.make_sku(size, colour), price.unit_price_minor)
+        sku = style.make_sku(size, colour)
+        good = StoreGood(style, sku, world.prices.quote(style, day, sku).unit_price_minor)
         found.append((item_draws, plan_walk_in(world, agent, item_draws, time_us, good, verdict)))
         # The next counter: later that day or in the days after.
         time_us += int((1.0 + draws.exponential("next-counter", 20.0, step)) * US_PER_HOUR)

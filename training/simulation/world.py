@@ -1,18 +1,23 @@
-"""What all customers share: the calendar, the catalogue, the shop's rules."""
+"""What all customers share: the calendar, the catalogue, stock and carriers, the shop's rules."""
 
 from __future__ import annotations
 
+from training.simulation.carriers import Carriers
 from training.simulation.catalogue import Catalogue
 from training.simulation.config import US_PER_DAY, SimulationConfig
 from training.simulation.patterns import Pattern
+from training.simulation.pricing import Prices
 from training.simulation.seasons import Seasons
+from training.simulation.service import ServiceDesk
+from training.simulation.stock import Stock
+from training.simulation.terms import Terms
 
 N_STORES = 24
 """Physical stores, three to a region."""
 
 
 class World:
-    """The surroundings of all agents; nothing in it changes during a run.
+    """The surroundings of all agents; only the stock changes during a run.
 
     Args:
         config: The configuration that fixes it.
@@ -21,7 +26,12 @@ class World:
     def __init__(self, config: SimulationConfig) -> None:
         self.config = config
         self.seasons = Seasons(config)
-        self.catalogue = Catalogue(config, self.seasons)
+        self.catalogue = Catalogue(config)
+        self.prices = Prices(config, self.seasons, self.catalogue)
+        self.carriers = Carriers(config, self.seasons)
+        self.service = ServiceDesk(config, self.seasons, self.carriers)
+        self.stock = Stock(config, self.catalogue)
+        self.terms = Terms(config)
         self._later_us = config.start_us + int(
             config.new_template_from_share * config.days * US_PER_DAY
         )

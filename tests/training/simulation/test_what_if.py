@@ -13,12 +13,13 @@ from pydantic import ValidationError
 from features.errors import ConfigError
 from training.simulation import SimulationConfig
 from training.simulation.catalogue import Catalogue
-from training.simulation.config import US_PER_DAY, CustomerOverride, PriceOverride
+from training.simulation.config import US_PER_DAY, CustomerOverride, PriceOverride, StockSettings
 from training.simulation.population import draw_profile
-from training.simulation.seasons import Seasons
 
 SMALL = {"n_customers": 200, "days": 240, "seed": 5}
 FROM_DAY = 60
+UNLIMITED = StockSettings(is_limited=False)
+"""Nothing sells out, so nobody meets anybody else at the shelf."""
 
 
 def _encode(events: list[Any]) -> set[bytes]:
@@ -32,8 +33,8 @@ def test_one_customers_parameter_changes_nobody_elses_events(
     run_world: Callable[..., Any], parameter: str, value: float
 ) -> None:
     override = CustomerOverride(customer=2, parameter=parameter, value=value)
-    before = run_world(**SMALL)
-    after = run_world(**SMALL, customer_overrides=(override,))
+    before = run_world(**SMALL, stock=UNLIMITED)
+    after = run_world(**SMALL, stock=UNLIMITED, customer_overrides=(override,))
     customer_id = draw_profile(before.config, 2).customer_id
     changed = _encode(before.events) ^ _encode(after.events)
     owners = {msgspec.json.decode(event)["customer_id"] for event in changed}
@@ -51,7 +52,7 @@ def test_a_price_cut_changes_nothing_before_its_day_and_only_buyers_after(
     before = run_world(**SMALL)
     after = run_world(**SMALL, price_overrides=(override,))
     from_us = before.config.start_us + FROM_DAY * US_PER_DAY
-    style_id = Catalogue(before.config, Seasons(before.config)).styles[place].style_id
+    style_id = Catalogue(before.config).styles[place].style_id
     changed = [
         msgspec.json.decode(event) for event in _encode(before.events) ^ _encode(after.events)
     ]
