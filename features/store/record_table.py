@@ -151,11 +151,22 @@ class RecordTable:
         return None if n == DAMAGED else (words[:n], places[:n], sizes[:n])
 
     def _get_view(self) -> RecordView:
-        """Return the memory; to be called after the caller's read transaction has begun."""
+        """Return the memory; to be called after the caller's read transaction has begun.
+
+        Raises:
+            StoreUnavailableError: Another thread has closed the store.
+        """
         view = self._view
+        self._check_mapped(view)
         if view.slots[IS_RETIRED]:
             return self._map_again()
         return view
+
+    def _check_mapped(self, view: RecordView) -> None:
+        if not len(view.slots):
+            raise StoreUnavailableError(
+                "the store is closed", field="store", value=str(self._folder), fix="open it again"
+            )
 
     def _map_again(self) -> RecordView:
         heap = map_file(self._folder / HEAP_NAME)

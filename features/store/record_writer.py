@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ _EMPTY_SEGMENT = bytes(SEGMENT_BYTES)
 
 
 class RecordTableWriter(RecordTable):
-    """Reads and writes records. One per table; not safe to share between threads.
+    """Reads and writes records. One per table. One thread writes; others may read meanwhile.
 
     Args:
         folder: Where the two files are; made if absent.
@@ -83,6 +84,7 @@ class RecordTableWriter(RecordTable):
     def __init__(self, folder: Path, last_commit: int, max_bytes: int, *, is_synced: bool) -> None:
         make_files(folder)
         self._folder = folder
+        self._moving = threading.Lock()
         self._max_bytes = max_bytes
         self._is_synced = is_synced
         self._index = map_index(folder, is_writing=True)
@@ -287,8 +289,11 @@ class RecordTableWriter(RecordTable):
                 fix="stream again with a larger --map-size-gib; it goes on where it was",
             )
         self._reserve(first * SEGMENT_BYTES, n_segments * SEGMENT_BYTES)
-        self._heap = self._enlarge_map(n_segments * SEGMENT_BYTES)
-        self._view = join_view(self._index, self._heap)
+        with self._moving:
+            try:
+                self._heap = self._enlarge_map(n_segments * SEGMENT_BYTES)
+            finally:
+                self._view = join_view(self._index, self._heap)
         n_added = n_segments - first
         self._n_live = np.concatenate([self._n_live, np.zeros(n_added, np.int64)])
         self._free_since = np.concatenate([self._free_since, np.zeros(n_added, np.int64)])
@@ -326,7 +331,10 @@ class RecordTableWriter(RecordTable):
         self._view = join_view(index, self._heap)
 
     def _get_view(self) -> RecordView:
-        return self._view
+        with self._moving:  # In between there is nothing to look at.
+            view = self._view
+        self._check_mapped(view)
+        return view
 
     def _map_again(self) -> RecordView:
-        return self._view
+        return self._get_view()
