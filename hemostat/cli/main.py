@@ -24,6 +24,7 @@ from hemostat.cli.output import ErrorReport, write_error
 COMMANDS: dict[str, str] = {
     "import": "hemostat.cli.import_command",
     "simulate": "hemostat.cli.simulate_command",
+    "simulate-diff": "hemostat.cli.simulate_diff_command",
     "stream": "hemostat.cli.stream_command",
     "dlq": "hemostat.cli.dlq_command",
     "train": "hemostat.cli.train_command",

@@ -59,6 +59,10 @@ def simulate_command(
         list[FormatChoice] | None,
         typer.Option("--format", help="Format of the log; repeat for both (the default)."),
     ] = None,
+    what_if: Annotated[
+        Path | None,
+        typer.Option(help="YAML file with changes of prices, carriers, terms or customers."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate a shop with honest customers, abusers and look-alikes into an event log.
@@ -70,6 +74,10 @@ def simulate_command(
     config = _build_config(
         seed=seed, tenant=tenant, n_customers=customers, days=days, start=start.date()
     )
+    if what_if is not None:
+        from training.simulation.what_if import apply_what_if
+
+        config = apply_what_if(config, what_if)
     chosen = tuple(dict.fromkeys(formats or FormatChoice))
     started = time.perf_counter()
     report = _write_log(out, config, partitions, chosen, output)

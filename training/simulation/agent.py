@@ -7,6 +7,7 @@ horizon.
 from __future__ import annotations
 
 from collections import deque
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from training.simulation.catalogue import Style
@@ -61,7 +62,7 @@ class Agent:
         self.n_cancel_clicks = 0
         self.n_caught = 0
         self.store_goods: deque[StoreGood] = deque(maxlen=_REMEMBERED_GOODS)
-        self._returned: tuple[int, Style] | None = None
+        self._returned: deque[tuple[int, Style]] = deque(maxlen=_REMEMBERED_GOODS)
         self._return_times_us: deque[int] = deque(maxlen=_REMEMBERED_RETURNS)
         self._caught_us: deque[int] = deque(maxlen=_REMEMBERED_RETURNS)
         self._n_phases = 0
@@ -106,13 +107,12 @@ class Agent:
     def remember_return(self, time_us: int, style: Style) -> None:
         """Note a return, for the shop's own suspicion and for buying the style again."""
         self._return_times_us.append(time_us)
-        self._returned = (time_us, style)
+        self._returned.append((time_us, style))
 
     def find_returned_style(self, now_us: int) -> Style | None:
         """Return the style sent back last, if that has happened by now."""
-        if self._returned is None or self._returned[0] > now_us:
-            return None
-        return self._returned[1]
+        known = [item for item in self._returned if item[0] <= now_us]
+        return max(known, key=itemgetter(0))[1] if known else None
 
     def count_returns(self, since_us: int, until_us: int) -> int:
         """Return how many returns are remembered between two times (at most a dozen)."""

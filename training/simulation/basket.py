@@ -68,6 +68,20 @@ class Line(NamedTuple):
         return self.style.make_sku(self.size, self.colour)
 
 
+class Missed(NamedTuple):
+    """Something wanted that was sold out.
+
+    Attributes:
+        step: How manieth item it was that the customer looked at.
+        sku: Its SKU.
+        style_id: Its style.
+    """
+
+    step: int
+    sku: str
+    style_id: str
+
+
 def fill_basket(
     basket: Basket, profile: Profile, draws: KeyedRandom, intent: Pattern | None
 ) -> None:
@@ -89,6 +103,10 @@ class Basket:
         session_us: When the customer comes.
         time_us: When the order is placed.
         channel: Where.
+
+    Attributes:
+        lines: What is in it.
+        missed: What was wanted and sold out.
     """
 
     def __init__(
@@ -103,6 +121,7 @@ class Basket:
         self._order_day = world.seasons.day_of(time_us)
         self._returned = agent.find_returned_style(session_us)
         self.lines: list[Line] = []
+        self.missed: list[Missed] = []
 
     @property
     def value_minor(self) -> int:
@@ -224,6 +243,7 @@ class Basket:
             colour = colour or self._draw_colour(style, key)
             if self._is_offered(style, size, colour, key):
                 break
+            self.missed.append(Missed(key, style.make_sku(size, colour), style.style_id))
             if step > 0 and draws.is_hit("forgoes", _FORGONE, key):
                 return None
         return style, colour or self._draw_colour(style, key)

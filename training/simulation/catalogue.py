@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from training.simulation.config import SimulationConfig
 from training.simulation.randomness import KeyedRandom, accumulate_weights
+from training.simulation.seasons import MARGIN_DAYS
 
 SIZES: Final = ("XS", "S", "M", "L", "XL", "XXL")
 _STYLES_PER_SUPPLIER: Final = 12
@@ -180,7 +181,7 @@ class Catalogue:
     """All styles, drawn by seed.
 
     Args:
-        config: Places of the shelf, and how long the horizon is: later styles are not drawn.
+        config: Places of the shelf and the horizon; styles and prices of its end are known, too.
 
     Attributes:
         styles: All, by number; those on sale on the first day come first.
@@ -232,7 +233,7 @@ def _fill_shelf(config: SimulationConfig, shelf: int) -> list[Style]:
     styles: list[Style] = []
     # The first one has been there for a while.
     launch = -int(draws.uniform("age") * _LIFE_DAYS[0])
-    while not styles or styles[-1].end_day <= config.days:
+    while not styles or styles[-1].end_day <= config.days + MARGIN_DAYS:
         turn = len(styles)
         end = launch + _LIFE_DAYS[0] + draws.integer("life", _LIFE_DAYS[1], turn)
         own = draws.narrow(f"turn{turn}") if turn else draws
@@ -253,7 +254,7 @@ def _draw_style(
     bias = 0.28 * draws.normal("bias")
     if draws.is_hit("chart-fault", 0.04):
         bias = 1.25 if draws.is_hit("chart-sign", 0.35) else -1.25
-    last_day = min(config.days, life[1])
+    last_day = min(config.days + MARGIN_DAYS, life[1])
     price_days, price_factors = _draw_price_path(draws, last_day, life[1])
     return Style(
         place=shelf + turn * config.n_styles,

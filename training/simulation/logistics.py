@@ -47,6 +47,7 @@ REGION_SUMS: Final = accumulate_weights([region.share for region in REGIONS])
 _PROMISE_SLACK_DAYS: Final = 1.5
 _DEFAULT_PACKING_HOURS: Final = 14.0
 _STORM_DELAY_DAYS: Final = 4.0
+_WORTH_TELLING_US: Final = 6 * US_PER_HOUR
 
 
 class Slip(NamedTuple):
@@ -119,7 +120,9 @@ def plan_fulfilment(
     lost_us = 0
     if draws.is_hit("lost", carrier.lost_share):
         lost_us, arrival_us = arrival_us + 9 * US_PER_DAY, 0
-    slips = _plan_slips(draws, promise_us, arrival_us or lost_us, order_us)
+    # What the shop can tell before the parcel has left: its own delay, not the carrier's.
+    planned_us = shipped_us + int(region.transit_days * carrier.pace * US_PER_DAY)
+    slips = _plan_slips(draws, promise_us, arrival_us or lost_us, order_us, shipped_us, planned_us)
     return Fulfilment(
         carrier.name, promise_us, short_us, retailer_cancel_us, shipped_us, slips, arrival_us,
         lost_us,
@@ -136,21 +139,32 @@ def find_storm_days(seed: int, region_index: int, time_us: int) -> float:
 
 
 def _plan_slips(
-    draws: KeyedRandom, promise_us: int, arrival_us: int, order_us: int
-) -> tuple[Slip, ...]:
-    """Return the notices: the shop learns of a delay a little before the promise runs out."""
-    delay_us = arrival_us - promise_us
-    if delay_us < 6 * US_PER_HOUR:
-        return ()
+    draws: KeyedRandom, promise_us: int, arrival_us: int, order_us: int, shipped_us: int,
+    planned_us: int,
+) -> tuple[Slip, ...]:  # fmt: skip
+    """Return the notices: the shop learns of a delay a little before the promise runs out.
+
+    A delay in the warehouse is known before the parcel leaves, one on the way only then.
+    """
     notice_us = promise_us - int(draws.uniform("notice") * 30 * US_PER_HOUR)
     first_us = max(notice_us, order_us + 2 * US_PER_HOUR)
-    if delay_us < 3 * US_PER_DAY or draws.is_hit("told-all", 0.5):
-        return (Slip(first_us, promise_us + delay_us, delay_us),)
-    half_us = delay_us // 2
-    second_us = promise_us + half_us - US_PER_HOUR
+    told: tuple[Slip, ...] = ()
+    known_us = promise_us
+    if planned_us - promise_us >= _WORTH_TELLING_US and first_us < shipped_us:
+        told = (Slip(first_us, planned_us, planned_us - promise_us),)
+        known_us = planned_us
+        first_us = max(planned_us - (promise_us - notice_us), first_us + US_PER_HOUR)
+    first_us = max(first_us, shipped_us + US_PER_HOUR)
+    late_us = arrival_us - known_us
+    if late_us < _WORTH_TELLING_US:
+        return told
+    if told or late_us < 3 * US_PER_DAY or draws.is_hit("told-all", 0.5):
+        return (*told, Slip(first_us, arrival_us, arrival_us - promise_us))
+    half_us = late_us // 2
+    second_us = max(promise_us + half_us - US_PER_HOUR, first_us + US_PER_HOUR)
     return (
         Slip(first_us, promise_us + half_us, half_us),
-        Slip(max(second_us, first_us + US_PER_HOUR), promise_us + delay_us, delay_us),
+        Slip(second_us, arrival_us, late_us),
     )
 
 

@@ -26,6 +26,7 @@ from training.simulation.stage import Stage
 from training.simulation.truth import Truth
 from training.simulation.wording import choose_wording
 
+_MISSED_STEP: Final = 100
 _SERVICE_WAIT_S: Final = 330.0
 """Median wait for an answer while nothing queues (chosen)."""
 
@@ -157,6 +158,11 @@ class OrderStory:
                     sku=line.sku, quantity=line.quantity, unit_price_minor=price
                 )
                 self._tell("cart_item_added", seen_us + 20 * US_PER_S, added, step)
+        for missed in order.missed:
+            # Its page shows that it is sold out: the one trace of what could not be bought.
+            viewed = structs.ProductViewed(sku=missed.sku, style=missed.style_id)
+            at_us = order.session_us + missed.step * US_PER_S // 2
+            self._tell("product_viewed", at_us, viewed, _MISSED_STEP + missed.step)
         first = order.lines[0]
         for step in range(order.chart_views):
             at_us = order.session_us + int(span_us * draws.uniform("chart-at", step))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from training.simulation.agent import Agent
-from training.simulation.basket import STORE, Basket, Line, fill_basket
+from training.simulation.basket import STORE, Basket, Line, Missed, fill_basket
 from training.simulation.config import US_PER_HOUR, US_PER_MINUTE, US_PER_S
 from training.simulation.patterns import Pattern
 from training.simulation.population import ONLINE_CHANNELS, Profile
@@ -55,6 +55,7 @@ class Order(NamedTuple):
         party: Devices and addresses behind it.
         lines: What.
         short_line: Place of the line that the warehouse will not find. -1: it finds all.
+        missed: What was wanted and sold out.
         cart_value_minor: What the lines cost when the customer came; prices may have moved since.
         discount_minor: Coupon value.
         coupon_hash: Empty: none.
@@ -77,6 +78,7 @@ class Order(NamedTuple):
     party: Party
     lines: tuple[Line, ...]
     short_line: int
+    missed: tuple[Missed, ...]
     cart_value_minor: int
     discount_minor: int
     coupon_hash: str
@@ -157,6 +159,7 @@ def plan_order(world: World, agent: Agent, draws: KeyedRandom, session_us: int) 
         party=_name_party(agent, draws, is_store=is_store),
         lines=lines,
         short_line=basket.find_short_line(),
+        missed=tuple(basket.missed),
         cart_value_minor=cart_value,
         discount_minor=discount,
         coupon_hash=_name_coupon(draws, day) if has_coupon else "",

@@ -135,7 +135,7 @@ class Prices:
     def find_price_drop(self, style: Style, from_day: int, until_day: int, sku: str = "") -> int:
         """Return the first day in (from_day, until_day] at least 6 % cheaper, or -1."""
         paid = self.quote(style, from_day, sku).unit_price_minor
-        for day in range(from_day + 1, min(until_day, self._days) + 1):
+        for day in range(from_day + 1, min(until_day, len(self._promotion) - 1) + 1):
             if self.quote(style, day, sku).unit_price_minor <= _NOTICED_DROP * paid:
                 return day
             if 0 < style.find_rival_price(day) <= _NOTICED_DROP * paid:

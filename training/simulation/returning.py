@@ -149,7 +149,7 @@ def _plan_line(
     profile, cause = agent.profile, verdict.cause
     hold_us, is_late = _draw_hold_us(order, profile, order_draws, draws, cause)
     if is_late and verdict.kind is LookAlike.PLAIN and cause in {Cause.MIND, Cause.SIZE}:
-        verdict = Verdict(cause, LookAlike.LATE_RETURNER)
+        verdict = verdict._replace(kind=LookAlike.LATE_RETURNER)
     is_in_store = _goes_to_store(draws, profile, order, cause)
     has_receipt = order.channel != STORE or draws.is_hit("has-receipt", profile.keeps_receipts)
     has_receipt = has_receipt and cause is not Cause.ARBITRAGE
@@ -161,7 +161,7 @@ def _plan_line(
         bool(order.customer_id) and cause is not Cause.ARBITRAGE and draws.is_hit("found", 0.3)
     )
     if not has_receipt and not is_found and verdict.kind is LookAlike.PLAIN:
-        verdict = Verdict(cause, LookAlike.NO_RECEIPT)
+        verdict = verdict._replace(kind=LookAlike.NO_RECEIPT)
     code = choose_code(draws, cause, compute_misfit(agent, line))
     # What the till assumes: the price paid, or the list price where no order is found.
     list_price = line.quote.unit_price_minor + line.quote.unit_discount_minor

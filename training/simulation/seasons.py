@@ -9,7 +9,7 @@ from typing import Final
 
 from training.simulation.config import US_PER_DAY, SimulationConfig
 
-_MARGIN_DAYS: Final = 90
+MARGIN_DAYS: Final = 90
 """Days known beyond the horizon, so that its end shows in nothing that lies before it."""
 
 
@@ -54,7 +54,7 @@ class Seasons:
 
     def __init__(self, config: SimulationConfig) -> None:
         self._start_us = config.start_us
-        dates = [config.start + dt.timedelta(days=n) for n in range(config.days + _MARGIN_DAYS)]
+        dates = [config.start + dt.timedelta(days=n) for n in range(config.days + MARGIN_DAYS)]
         self.promotion: list[Promotion | None] = [_find_promotion(date) for date in dates]
         self.festive: list[float] = [_FESTIVE_MONTH.get(date.month, 0.6) for date in dates]
         self.gift: list[bool] = [_is_gift_day(date) for date in dates]

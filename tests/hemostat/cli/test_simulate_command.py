@@ -36,6 +36,19 @@ def test_it_shows_a_person_what_was_made(
     assert "events/s" in shown.err
 
 
+def test_a_what_if_changes_the_world_and_a_wrong_one_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "what-if.yaml"
+    file.write_text("price_overrides: [{style: 3, from_day: 20, factor: 0.5}]")
+    assert main(["simulate", str(tmp_path / "log"), *SMALL, "--what-if", str(file), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["config"]["price_overrides"][0]["factor"] == 0.5
+    file.write_text("price_overrides: [{style: 3, from_day: 20, factor: -1}]")
+    assert main(["simulate", str(tmp_path / "no"), *SMALL, "--what-if", str(file)]) == 2
+    assert "factor" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("option", "value"), [("--customers", "0"), ("--days", "-3"), ("--seed", "-1")]
 )
