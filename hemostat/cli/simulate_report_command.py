@@ -1,0 +1,68 @@
+"""`hemostat simulate-report`: what simulated logs give away, and what a learner finds in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hemostat.cli.output import JsonOption, Output
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from training.simulation.realism.report import Realism
+
+app = typer.Typer()
+
+
+@app.command("simulate-report")
+def simulate_report_command(
+    logs: Annotated[list[Path], typer.Argument(help="Logs of `hemostat simulate`, one a world.")],
+    call: Annotated[
+        list[str] | None,
+        typer.Option(help="order, cancellation or return; repeat for several (all)."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure simulated worlds against their truth: can a label be seen, can it be learned?
+
+    Tables: what hemostat's learner catches when the truth teaches it at once, beside the best rule
+    of one column; the most telling columns and words; what must tell nothing; look-alikes.
+    """
+    from hemostat.cli.realism_tables import draw_realism
+    from training.simulation.realism.report import CALLS
+
+    output = Output(as_json)
+    report = _measure(logs, _check_calls(call or list(CALLS)), output)
+    output.show(report, draw_realism(report))
+
+
+def _check_calls(calls: Sequence[str]) -> tuple[str, ...]:
+    from features.errors import ConfigError
+    from training.simulation.realism.report import CALLS
+
+    unknown = [call for call in calls if call not in CALLS]
+    if unknown:
+        raise ConfigError(
+            "there is no such call",
+            field="--call",
+            value=unknown[0],
+            expectation=", ".join(CALLS),
+            fix="name one of these",
+        )
+    return tuple(dict.fromkeys(calls))
+
+
+def _measure(logs: Sequence[Path], calls: Sequence[str], output: Output) -> Realism:
+    from training.simulation.realism.report import Realism, measure_pooled, measure_world
+    from training.simulation.realism.true_cases import read_true_cases
+
+    cases = []
+    worlds = []
+    for log in logs:
+        output.note(f"reading {log}")
+        cases.append(read_true_cases(log))
+        worlds.append(measure_world(log.name, cases[-1], calls))
+    return Realism(tuple(worlds), *measure_pooled(cases, calls))
