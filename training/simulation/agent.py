@@ -62,7 +62,7 @@ class Agent:
         self.n_cancel_clicks = 0
         self.n_caught = 0
         self.store_goods: deque[StoreGood] = deque(maxlen=_REMEMBERED_GOODS)
-        self._returned: deque[tuple[int, Style]] = deque(maxlen=_REMEMBERED_GOODS)
+        self._returned: tuple[tuple[int, Style], ...] = ()
         self._return_times_us: deque[int] = deque(maxlen=_REMEMBERED_RETURNS)
         self._caught_us: deque[int] = deque(maxlen=_REMEMBERED_RETURNS)
         self._n_phases = 0
@@ -107,7 +107,7 @@ class Agent:
     def remember_return(self, time_us: int, style: Style) -> None:
         """Note a return, for the shop's own suspicion and for buying the style again."""
         self._return_times_us.append(time_us)
-        self._returned.append((time_us, style))
+        self._returned = (*self._returned[1 - _REMEMBERED_GOODS :], (time_us, style))
 
     def find_returned_style(self, now_us: int) -> Style | None:
         """Return the style sent back last, if that has happened by now."""

@@ -14,6 +14,7 @@ from training.simulation.patterns import Pattern
 from training.simulation.population import Profile
 from training.simulation.pricing import Quote
 from training.simulation.randomness import KeyedRandom
+from training.simulation.stock import AMPLE
 from training.simulation.world import World
 
 STORE: Final = "CHANNEL_STORE"
@@ -122,6 +123,7 @@ class Basket:
         self._returned = agent.find_returned_style(session_us)
         self.lines: list[Line] = []
         self.missed: list[Missed] = []
+        self._on_hand: dict[tuple[int, str, str], int] = {}
 
     @property
     def value_minor(self) -> int:
@@ -167,8 +169,8 @@ class Basket:
         draws, profile = self._draws, self._agent.profile
         if not draws.is_hit("wish", _WISH_SHARE):
             return
-        category = draws.index("wish-category", profile.taste_sums)
-        style = self._world.catalogue.draw_style(draws, category, _WISH_STEP, self._today)
+        choice = draws.uniform("wish-item")
+        style = self._world.catalogue.choose_style(choice, profile.taste_sums, self._today)
         colour = style.colours[draws.integer("wish-colour", len(style.colours))]
         size = SIZES[profile.size] if style.category.is_sized else ""
         sku = style.make_sku(size, colour)
@@ -197,7 +199,7 @@ class Basket:
             seen = self._world.prices.quote(style, self._today, sku)
         if intent is Pattern.PRICE_ARBITRAGE and quote.unit_discount_minor == 0:
             intent = None  # Nothing to gain: an ordinary purchase.
-        on_hand = self._world.stock.count_on_hand(style, size, colour, self._today)
+        on_hand = self._count_on_hand(style, size, colour)
         self.lines.append(
             Line(
                 f"{len(self.lines) + 1}", style, size, colour, quantity, quote,
@@ -205,11 +207,20 @@ class Basket:
             )
         )  # fmt: skip
 
+    def _count_on_hand(self, style: Style, size: str, colour: str) -> int:
+        if self._channel == STORE:
+            return AMPLE
+        key = style.place, size, colour
+        if key not in self._on_hand:
+            stock = self._world.stock
+            self._on_hand[key] = stock.count_on_hand(style, size, colour, self._today)
+        return self._on_hand[key]
+
     def _is_offered(self, style: Style, size: str, colour: str, step: int) -> bool:
         """Return whether an item is still offered; marketplaces learn late that it is not."""
         if self._channel == STORE:
             return True
-        if self._world.stock.count_on_hand(style, size, colour, self._today) > 0:
+        if self._count_on_hand(style, size, colour) > 0:
             return True
         return self._channel not in _OWN_SHOPS and self._draws.is_hit("sync-lag", _SYNC_LAG, step)
 
@@ -222,7 +233,7 @@ class Basket:
         first line: an order has one).
         """
         draws, agent, world = self._draws, self._agent, self._world
-        again = self._returned
+        again, tastes = self._returned, agent.profile.taste_sums
         buys_again = 0.35 if intent is Pattern.BRACKETING else 0.05
         if (
             step == 0 and again is not None and again.end_day > self._order_day
@@ -231,14 +242,14 @@ class Basket:
             return again, again.colours[draws.integer("again-colour", len(again.colours))]
         for attempt in range(_MAX_TRIES):
             key = step * _MAX_TRIES + attempt
-            category = draws.index("category", agent.profile.taste_sums, key)
-            style = world.catalogue.draw_style(draws, category, key, self._today)
+            choice = draws.uniform("item", key)
+            style = world.catalogue.choose_style(choice, tastes, self._today)
             size = SIZES[size_place] if style.category.is_sized else ""
-            colour = ""
+            colour = sku = ""
             if world.prices.has_sku_prices(style):
                 colour = self._draw_colour(style, key)
-            fit = self._compute_fit(style, style.make_sku(size, colour), intent)
-            if not draws.is_hit("fits-plan", fit, key):
+                sku = style.make_sku(size, colour)
+            if not draws.is_hit("fits-plan", self._compute_fit(style, sku, intent), key):
                 continue
             colour = colour or self._draw_colour(style, key)
             if self._is_offered(style, size, colour, key):
@@ -254,7 +265,11 @@ class Basket:
     def _compute_fit(self, style: Style, sku: str, intent: Pattern | None) -> float:
         """Return the probability that an item serves the plan of this line."""
         category = style.category
+        prices = self._world.prices
         season = 1.0 + category.festive * (self._world.seasons.festive[self._today] / 1.9 - 1.0)
+        if intent is None or intent is Pattern.SERIAL_RETURNER:
+            sensitivity = self._agent.profile.price_sensitivity
+            return season * prices.compute_appeal(style, self._today, sku, sensitivity)
         if intent is Pattern.WARDROBING:
             return float(0.9 * category.festive**1.5 * season)
         if intent is Pattern.BRACKETING:
@@ -262,8 +277,5 @@ class Basket:
         if intent in {Pattern.EMPTY_BOX, Pattern.RING}:
             is_worth_it = style.list_price_minor >= _CLAIM_FLOOR_MINOR
             return 0.3 + 0.5 * category.resale if is_worth_it else 0.1
-        prices, sensitivity = self._world.prices, self._agent.profile.price_sensitivity
-        if intent is Pattern.PRICE_ARBITRAGE:
-            is_reduced = prices.quote(style, self._today, sku).unit_discount_minor > 0
-            return season if is_reduced else 0.0
-        return season * prices.compute_appeal(style, self._today, sku, sensitivity)
+        # Arbitrage needs a reduced price.
+        return season if prices.quote(style, self._today, sku).unit_discount_minor > 0 else 0.0

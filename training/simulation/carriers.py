@@ -93,7 +93,7 @@ class Carriers:
 
     def compute_promised_days(self, carrier: Carrier, day: int) -> float:
         """Return what of that the shop already promises: what has gone on for a while."""
-        if day < _LEARNED_AFTER_DAYS:
+        if not self._delays or day < _LEARNED_AFTER_DAYS:
             return 0.0
         before = self._find_override(carrier, day - _LEARNED_AFTER_DAYS)
         return min(before, self._find_override(carrier, day))
@@ -107,6 +107,8 @@ class Carriers:
         )
 
     def _find_override(self, carrier: Carrier, day: int) -> float:
+        if not self._delays:
+            return 0.0
         return sum(
             delay.delay_days
             for delay in self._delays

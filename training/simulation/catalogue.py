@@ -8,6 +8,7 @@ are days of the horizon; nothing here depends on how long that is.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -214,6 +215,23 @@ class Catalogue:
         """Return a style of a category by popularity, of those on sale on a day."""
         rank = draws.index("style", self._popularity[category], step)
         return self.find_style(self._by_category[category][rank], day)
+
+    def choose_style(self, choice: float, taste_sums: Sequence[float], day: int) -> Style:
+        """Return a style by taste and popularity, of those on sale on a day.
+
+        Args:
+            choice: A number in [0, 1); what its place among the categories leaves of it
+                chooses within the category.
+            taste_sums: Running shares of the categories.
+            day: The day.
+        """
+        category = bisect_right(taste_sums, choice, 0, len(taste_sums) - 1)
+        low = taste_sums[category - 1] if category else 0.0
+        sums = self._popularity[category]
+        rest = (choice - low) / (taste_sums[category] - low)
+        return self.find_style(
+            self._by_category[category][bisect_right(sums, rest, 0, len(sums) - 1)], day
+        )
 
     def compute_demand_share(self, style: Style) -> float:
         """Return the share of all lines that its place gets at equal prices."""

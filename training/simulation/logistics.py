@@ -7,6 +7,7 @@ carrier. Storms hit whole regions for days, so that late parcels come in cluster
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from training.simulation.carriers import Carriers
@@ -131,7 +132,11 @@ def plan_fulfilment(
 
 def find_storm_days(seed: int, region_index: int, time_us: int) -> float:
     """Return the most that a storm delays parcels of a region in the week of a time; 0: none."""
-    week = time_us // (7 * US_PER_DAY)
+    return _draw_storm_days(seed, region_index, time_us // (7 * US_PER_DAY))
+
+
+@lru_cache(maxsize=512)  # All parcels of a week ask for the same few.
+def _draw_storm_days(seed: int, region_index: int, week: int) -> float:
     weather = KeyedRandom(seed, f"region{region_index}")
     if not weather.is_hit("storm", REGIONS[region_index].storm_share, week):
         return 0.0

@@ -57,6 +57,15 @@ class PriceChange(NamedTuple):
     is_rival: bool
 
 
+class _Ratios(NamedTuple):
+    """Own price over list price, and a lower competitor's over the own, on days [first, end)."""
+
+    first_day: int
+    end_day: int
+    own: float
+    rival: float
+
+
 class Prices:
     """Prices of all styles over time.
 
@@ -74,8 +83,8 @@ class Prices:
         self._promotion = seasons.promotion
         self._styles = catalogue.styles
         self._overrides: dict[int, list[PriceOverride]] = {}
-        self._today = -1
-        self._ratios: dict[int, tuple[float, float]] = {}
+        self._promotion_until = _find_ends([p.name if p else "" for p in self._promotion])
+        self._ratios: dict[int, _Ratios] = {}
         by_id = {style.style_id: style for style in catalogue.styles}
         for override in config.price_overrides:
             if override.style is None:
@@ -105,31 +114,34 @@ class Prices:
             sku: The SKU in question.
             price_sensitivity: The customer's, 0 to 1.
         """
-        own, rival = self._find_ratios(style, day, sku)
+        ratios = self._ratios.get(style.place)
+        if ratios is None or not ratios.first_day <= day < ratios.end_day:
+            ratios = self._find_ratios(style, day, sku)
+        if ratios.own == ratios.rival == 1.0:
+            return APPEAL
         elasticity = _LEAST_ELASTICITY + _ELASTICITY_BY_SENSITIVITY * price_sensitivity
-        appeal = APPEAL
-        if own != 1.0:
-            appeal *= own**-elasticity
-        if rival != 1.0:
-            appeal *= rival ** (_RIVAL_ELASTICITY * elasticity)
+        appeal = APPEAL * ratios.own**-elasticity
+        if ratios.rival != 1.0:
+            appeal *= ratios.rival ** (_RIVAL_ELASTICITY * elasticity)
         return min(float(appeal), 1.0)
 
     def has_sku_prices(self, style: Style) -> bool:
         """Return whether the price of a style's SKUs may differ."""
         return style.place in self._overrides
 
-    def _find_ratios(self, style: Style, day: int, sku: str) -> tuple[float, float]:
-        """Return own price over list price, and a lower competitor's price over the own one."""
-        if day != self._today:
-            self._today = day
-            self._ratios.clear()
-        found = self._ratios.get(style.place)
-        if found is None:
-            price = self.quote(style, day, sku).unit_price_minor
-            rival = style.find_rival_price(day)
-            found = price / style.list_price_minor, rival / price if 0 < rival < price else 1.0
-            if not self.has_sku_prices(style):
-                self._ratios[style.place] = found
+    def _find_ratios(self, style: Style, day: int, sku: str) -> _Ratios:
+        """Return what appeal follows from, and until when; kept where all SKUs cost the same."""
+        price = self.quote(style, day, sku).unit_price_minor
+        rival = style.find_rival_price(day)
+        edges = [*style.price_days, *(edge for span in style.rival_spans for edge in span)]
+        found = _Ratios(
+            first_day=day,
+            end_day=min([self._promotion_until[day], *(edge for edge in edges if edge > day)]),
+            own=price / style.list_price_minor,
+            rival=rival / price if 0 < rival < price else 1.0,
+        )
+        if not self.has_sku_prices(style):
+            self._ratios[style.place] = found
         return found
 
     def find_price_drop(self, style: Style, from_day: int, until_day: int, sku: str = "") -> int:
@@ -157,6 +169,18 @@ class Prices:
                 if first <= day < after:
                     price = style.find_rival_price(day)
                     yield PriceChange(day, style, sku, price, is_rival=True)
+
+
+def _find_ends(names: list[str]) -> list[int]:
+    """Return for each day the first later one with another promotion.
+
+    >>> _find_ends(["", "sale", "sale", ""])
+    [1, 3, 3, 4]
+    """
+    ends = [len(names)] * len(names)
+    for day in range(len(names) - 2, -1, -1):
+        ends[day] = ends[day + 1] if names[day] == names[day + 1] else day + 1
+    return ends
 
 
 def _find_by_sku(by_id: dict[str, Style], sku: str) -> Style:

@@ -17,11 +17,12 @@ from training.simulation.ledger import DayLedger
 
 _LINES_A_DAY: Final = 0.016
 """Lines that the average customer orders online a day; what a buyer would plan with."""
+_SIZE_PLACES: Final = {size: place for place, size in enumerate((*SIZES, ""))}
 _SIZE_SHARES: Final = (0.07, 0.18, 0.31, 0.28, 0.13, 0.03)
 _DELIVERY_EVERY_DAYS: Final = 7
 _SAFETY: Final = 2.0
 """Standard deviations of demand that are kept besides the mean."""
-_AMPLE: Final = 1_000
+AMPLE: Final = 1_000
 
 _SHORT_RISK: Final = (0.06, 0.02, 0.007)
 """Probability that a unit cannot be found, with 1, 2, more on hand at the close of the day
@@ -42,13 +43,17 @@ class Stock:
         self._demand = config.n_customers * _LINES_A_DAY
         self._catalogue = catalogue
         self._ledger = DayLedger()
+        self._bases: dict[tuple[int, str], int] = {}
 
     def count_on_hand(self, style: Style, size: str, colour: str, today: int) -> int:
         """Return the units on hand at the close of the day before today; negative: owed."""
         if not self._settings.is_limited:
-            return _AMPLE
+            return AMPLE
         moved = self._ledger.read(_name_cell(style, size, colour), today - 1)
-        return self._compute_base(style, size) + round(moved)
+        base = self._bases.get((style.place, size))
+        if base is None:
+            base = self._bases[style.place, size] = self._compute_base(style, size)
+        return base + round(moved)
 
     def compute_short_risk(self, n_on_hand: int) -> float:
         """Return the probability that an ordered unit cannot be found."""
@@ -92,7 +97,7 @@ class Stock:
     def _compute_base(self, style: Style, size: str) -> int:
         """Return the level up to which the shop orders: mean demand until delivery, and safety."""
         days = style.lead_days + _DELIVERY_EVERY_DAYS / 2
-        share = _SIZE_SHARES[SIZES.index(size)] if size else 1.0
+        share = _SIZE_SHARES[_SIZE_PLACES[size]] if size else 1.0
         share *= self._catalogue.compute_demand_share(style) / len(style.colours)
         mean = self._demand * share * days
         return math.ceil(self._settings.cover * (mean + _SAFETY * math.sqrt(mean) + 1.0))
@@ -104,5 +109,4 @@ def _find_delivery_day(style: Style, day: int) -> int:
 
 
 def _name_cell(style: Style, size: str, colour: str) -> tuple[str, int]:
-    size_place = SIZES.index(size) if size else len(SIZES)
-    return "stock", (style.place * 8 + size_place) * 8 + style.colours.index(colour)
+    return "stock", (style.place * 8 + _SIZE_PLACES[size]) * 8 + style.colours.index(colour)
