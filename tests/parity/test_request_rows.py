@@ -69,7 +69,7 @@ def test_on_awkward_logs(tmp_path: Path, *, is_hostile: bool) -> None:
 
 
 def test_on_a_simulated_log(tmp_path: Path, print_result: Callable[[str], None]) -> None:
-    config = SimulationConfig(seed=3, n_customers=150, days=400)
+    config = SimulationConfig(seed=3, n_customers=220, days=400)
     with EventLogWriter(tmp_path / "log", n_partitions=2, formats=("parquet",)) as writer:
         simulate(config, writer)
     n = _compare_log(tmp_path / "log", is_checked=True)

@@ -38,26 +38,48 @@ class Agent:
         profile: Parameters of the customer.
         seed: Seed of the simulation.
         start_us: First moment of the simulation.
+        closing_verdicts: Confirmed cases after which the shop closes the account, and the
+            customer comes back under a new one. 0: never.
+
+    Attributes:
+        customer_id: Pseudonym of the account in use.
+        device_draws: Name the device in use.
+        payment_draws: Name the payment instrument in use.
     """
 
     __slots__ = (
         "_caught_us",
+        "_closing_us",
+        "_closing_verdicts",
         "_is_on",
+        "_n_accounts",
         "_n_phases",
+        "_n_verdicts",
         "_phase_until_us",
         "_return_times_us",
         "_returned",
+        "customer_id",
+        "device_draws",
         "draws",
         "n_cancel_clicks",
         "n_caught",
         "n_sessions",
+        "payment_draws",
         "profile",
         "store_goods",
     )
 
-    def __init__(self, profile: Profile, seed: int, start_us: int) -> None:
+    def __init__(
+        self, profile: Profile, seed: int, start_us: int, closing_verdicts: int = 0
+    ) -> None:
         self.profile = profile
         self.draws = KeyedRandom(seed, f"c{profile.index}")
+        self.customer_id = profile.customer_id
+        self.device_draws = self.payment_draws = self.draws
+        self._closing_verdicts = closing_verdicts
+        self._n_accounts = 1
+        self._n_verdicts = 0
+        self._closing_us: int | None = None
         self.n_sessions = 0
         self.n_cancel_clicks = 0
         self.n_caught = 0
@@ -97,6 +119,24 @@ class Agent:
         while self._caught_us and self._caught_us[0] <= now_us - _FRIGHT_US:
             self._caught_us.popleft()
         self.n_caught = sum(1 for moment in self._caught_us if moment <= now_us)
+        if self._closing_us is not None and self._closing_us <= now_us:
+            self._open_account()
+
+    def _open_account(self) -> None:
+        """Come back under a new name, perhaps from another device or with another card.
+
+        The home stays, so that the address tells what the name hides.
+        """
+        number, profile = self._n_accounts, self.profile
+        self._n_accounts += 1
+        self._n_verdicts = 0
+        self._closing_us = None
+        account = self.draws.narrow(f"a{number}")
+        self.customer_id = f"c{account.token('id')[:16]}"
+        if account.is_hit("new-device", profile.covers_tracks):
+            self.device_draws = account
+        if account.is_hit("new-payment", profile.covers_tracks):
+            self.payment_draws = account
 
     def compute_appetite(self) -> float:
         """Return the factor on all propensities to abuse, 0 in an honest phase."""
@@ -117,6 +157,15 @@ class Agent:
     def count_returns(self, since_us: int, until_us: int) -> int:
         """Return how many returns are remembered between two times (at most a dozen)."""
         return sum(1 for moment in self._return_times_us if since_us <= moment < until_us)
+
+    def count_against(self, time_us: int, customer_id: str) -> None:
+        """Count a confirmed case against the account that it was in, if that is still open."""
+        if customer_id != self.customer_id:
+            return
+        self._n_verdicts += 1
+        if self._n_verdicts == self._closing_verdicts:
+            days = 1.0 + self.draws.exponential("closed-after", 6.0, self._n_accounts)
+            self._closing_us = time_us + int(days * US_PER_DAY)
 
     def remember_verdict(self, time_us: int) -> None:
         """Note when the customer will learn of a confirmed case."""

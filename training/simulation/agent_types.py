@@ -43,6 +43,7 @@ class AgentType:
             the customer is in an abusive phase.
         on_days, off_days: Mean length of abusive and honest phases.
         when_caught: Factor on all abuse after a confirmed case.
+        covers_tracks: Uses another device, or another payment instrument, with a new account.
     """
 
     name: str
@@ -74,9 +75,10 @@ class AgentType:
     arbitrage: float = 0.0
     receiptless: float = 0.0
     fish: float = 0.0
-    on_days: float = 300.0
-    off_days: float = 110.0
+    on_days: float = 420.0
+    off_days: float = 90.0
     when_caught: float = 0.8
+    covers_tracks: float = 0.3
 
 
 HONEST_TYPES: Final = (
@@ -106,30 +108,32 @@ HONEST_TYPES: Final = (
 
 ABUSIVE_TYPES: Final = (
     AgentType(
-        name="wardrober", share=0.0100, wear=0.72, orders_per_year=10.0, dissatisfaction=1.1,
+        name="wardrober", share=0.0075, wear=0.82, orders_per_year=10.0, dissatisfaction=0.8,
         lateness=0.25,
     ),
     AgentType(
-        name="hoarder", share=0.0045, hoard=0.60, size_doubt=0.10, orders_per_year=9.0, basket=0.6,
+        name="hoarder", share=0.0034, hoard=0.74, size_doubt=0.06, orders_per_year=9.0, basket=0.6,
+        dissatisfaction=0.8,
     ),
     AgentType(
-        name="serial returner", share=0.0050, churn=0.70, orders_per_year=11.0, basket=0.6,
-        writes=0.45, repeats_words=0.85, dissatisfaction=1.3,
+        name="serial returner", share=0.0036, churn=0.82, orders_per_year=11.0, basket=0.6,
+        writes=0.45, repeats_words=0.85, dissatisfaction=0.9,
     ),
     AgentType(
-        name="receipt-less refunder", share=0.0055, receiptless=0.92, walk_ins_per_year=7.0,
+        name="receipt-less refunder", share=0.0045, receiptless=0.94, walk_ins_per_year=7.0,
         store_share=0.35, gift_card=0.5, orders_per_year=4.5, keeps_receipts=0.7,
-        shows_member_card=0.7,
+        shows_member_card=0.7, dissatisfaction=0.8,
     ),
     AgentType(
-        name="claimant", share=0.0088, empty_box=0.66, orders_per_year=10.0, asks_policy=0.12,
+        name="claimant", share=0.0060, empty_box=0.80, orders_per_year=10.0, asks_policy=0.12,
+        dissatisfaction=0.8,
     ),
     AgentType(
-        name="arbitrageur", share=0.0042, arbitrage=0.85, coupon_love=0.8, store_share=0.3,
-        orders_per_year=10.0, price_sensitivity=0.5,
+        name="arbitrageur", share=0.0034, arbitrage=0.90, coupon_love=0.8, store_share=0.3,
+        orders_per_year=10.0, price_sensitivity=0.5, dissatisfaction=0.8,
     ),
     AgentType(
-        name="offer fisher", share=0.0100, fish=0.50, price_sensitivity=0.5, coupon_love=0.6,
+        name="offer fisher", share=0.0080, fish=0.72, price_sensitivity=0.5, coupon_love=0.6,
         orders_per_year=10.0,
     ),
     AgentType(
@@ -139,7 +143,8 @@ ABUSIVE_TYPES: Final = (
 )  # fmt: skip
 
 RING_TYPE: Final = AgentType(
-    name="ring account", share=0.0, empty_box=0.60, orders_per_year=11.0, coupon_love=0.7,
+    name="ring account", share=0.0, empty_box=0.75, orders_per_year=11.0, coupon_love=0.7,
     writes=0.4, repeats_words=0.8, on_days=150.0, off_days=60.0, asks_policy=0.12,
+    covers_tracks=0.5, dissatisfaction=0.8,
 )  # fmt: skip
 """Ring accounts come in blocks of neighbours, see `population.RING_BLOCK_SHARE`."""

@@ -210,7 +210,7 @@ def _find_early_regrets(
         found.append((order.time_us + int(after), Driver.LONG_CART))
     appetite = agent.compute_appetite()
     if appetite and draws.is_hit(Pattern.OFFER_FISHING.value, profile.fish * appetite):
-        after = draws.lognormal("fishes-after", 7.0, 1.0) * US_PER_HOUR
+        after = draws.lognormal("fishes-after", 16.0, 1.2) * US_PER_HOUR
         found.append((order.time_us + int(after), Driver.FISHING))
     return found
 

@@ -7,7 +7,7 @@ from typing import Any
 from features.log import structs
 from training.simulation.agent import Agent
 from training.simulation.cancelling import Click, Offer, Outcome, choose_offer, decide_outcome
-from training.simulation.checking import plan_click_labels
+from training.simulation.checking import CONFIRMED, plan_click_labels
 from training.simulation.config import US_PER_HOUR, US_PER_MINUTE, US_PER_S
 from training.simulation.logistics import REGIONS
 from training.simulation.ordering import Order, name_product
@@ -147,6 +147,7 @@ class ClickStory:
         self._stage.add_truth(
             Truth(
                 case_event_id=case_id,
+                person=agent.profile.customer_id,
                 call="cancellation",
                 pattern=(Pattern.OFFER_FISHING if is_fishing else look_alike).value,
                 is_abuse=is_fishing,
@@ -167,3 +168,5 @@ class ClickStory:
                 payment_token_hash=self._order.party.payment_token_hash,
             )
             self._tell("label_set", label.time_us, payload, step)
+            if label.kind == CONFIRMED and not any(each.is_reversal for each in labels):
+                agent.remember_verdict(label.time_us)

@@ -41,10 +41,13 @@ class LabelSettings(_Settings):
     """Median time from the goods' inspection (or the click) to the verdict, plus one day."""
     delay_sigma: float = Field(default=0.7, ge=0.0)
     """Log standard deviation of that delay."""
-    wrongly_confirmed_share: Share = 0.01
+    wrongly_confirmed_share: Share = 0.02
     """Honest checked cases that are called abuse."""
     appeal_share: Share = 0.6
     """Wrongly confirmed cases whose appeal is upheld later."""
+    closing_verdicts: int = Field(default=2, ge=0)
+    """Confirmed returns after which an account is closed; its customer comes back under a
+    new one. 0: accounts stay open."""
 
 
 class OfferSettings(_Settings):

@@ -140,7 +140,17 @@ class OrderStory:
         intent = find_intent(order)
         kind = intent or (LookAlike.HOUSEHOLD if profile.is_household else LookAlike.PLAIN)
         self._stage.add_truth(
-            Truth(event_id, "order", kind.value, intent is not None, None, "", (), False)
+            Truth(
+                case_event_id=event_id,
+                person=profile.customer_id,
+                call="order",
+                pattern=kind.value,
+                is_abuse=intent is not None,
+                would_leave_without_offer=None,
+                driver="",
+                kept_by=(),
+                is_checked=False,
+            )
         )
 
     def _tell_browsing(self) -> None:

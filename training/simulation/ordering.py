@@ -155,7 +155,7 @@ def plan_order(world: World, agent: Agent, draws: KeyedRandom, session_us: int) 
         day=day,
         channel=channel,
         store_id=world.name_store(profile.region, draws.uniform("store")) if is_store else "",
-        customer_id=_identify(draws, profile, is_store=is_store),
+        customer_id=_identify(agent, draws, is_store=is_store),
         party=_name_party(agent, draws, is_store=is_store),
         lines=lines,
         short_line=basket.find_short_line(),
@@ -180,10 +180,10 @@ def _choose_channel(draws: KeyedRandom, profile: Profile) -> str:
     return ONLINE_CHANNELS[draws.index("channel", profile.channel_sums)]
 
 
-def _identify(draws: KeyedRandom, profile: Profile, *, is_store: bool) -> str:
-    if is_store and not draws.is_hit("member-card", profile.shows_member_card):
+def _identify(agent: Agent, draws: KeyedRandom, *, is_store: bool) -> str:
+    if is_store and not draws.is_hit("member-card", agent.profile.shows_member_card):
         return ""
-    return profile.customer_id
+    return agent.customer_id
 
 
 def _name_party(agent: Agent, draws: KeyedRandom, *, is_store: bool) -> Party:
@@ -191,11 +191,11 @@ def _name_party(agent: Agent, draws: KeyedRandom, *, is_store: bool) -> Party:
     profile = agent.profile
     home = KeyedRandom(draws.seed, profile.home)
     shares = profile.is_ring or profile.is_household
-    payer = home if shares and draws.is_hit("home-payer", 0.35) else agent.draws
+    payer = home if shares and draws.is_hit("home-payer", 0.35) else agent.payment_draws
     payment_token = payer.token("payment")[:16]
     if is_store:
         return Party("", "", "", payment_token)
-    device = home if shares and draws.is_hit("home-device", 0.5) else agent.draws
+    device = home if shares and draws.is_hit("home-device", 0.5) else agent.device_draws
     address = draws if draws.is_hit("other-address", 0.05) else home
     ip = home if draws.is_hit("home-ip", 0.6) else draws
     return Party(

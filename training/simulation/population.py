@@ -32,6 +32,9 @@ _TEMPER_SPREAD: Final = 1.1
 
 HOUSEHOLD_SIZE: Final = 4
 _HOUSEHOLD_SHARE: Final = 0.12
+DORMITORY_SIZE: Final = 8
+_DORMITORY_SHARE: Final = 0.02
+"""Share of blocks of neighbours at one address: dormitories, offices, parcel shops."""
 RING_SIZE: Final = 6
 RING_BLOCK_SHARE: Final = 0.005
 _RING_JOIN_SPREAD_DAYS: Final = 6.0
@@ -115,6 +118,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     arbitrage: float
     receiptless: float
     fish: float
+    covers_tracks: float
 
 
 def draw_profile(config: SimulationConfig, index: int) -> Profile:
@@ -127,7 +131,11 @@ def draw_profile(config: SimulationConfig, index: int) -> Profile:
     ring = KeyedRandom(config.seed, f"ring{index // RING_SIZE}")
     is_ring = ring.is_hit("is", RING_BLOCK_SHARE * config.abuser_scale)
     family = KeyedRandom(config.seed, f"family{index // HOUSEHOLD_SIZE}")
-    is_household = not is_ring and family.is_hit("is", _HOUSEHOLD_SHARE)
+    is_household = family.is_hit("is", _HOUSEHOLD_SHARE)
+    dormitory = KeyedRandom(config.seed, f"dormitory{index // DORMITORY_SIZE}")
+    if dormitory.is_hit("is", _DORMITORY_SHARE):
+        family, is_household = dormitory, True
+    is_household = is_household and not is_ring
     agent_type = RING_TYPE if is_ring else _draw_type(draws, config.abuser_scale)
     shared = ring if is_ring else family if is_household else draws
     join_us, leave_us = _draw_stay(config, draws, ring if is_ring else None)

@@ -152,6 +152,7 @@ class ReturnStory:
         self._stage.add_truth(
             Truth(
                 case_event_id=case_id,
+                person=agent.profile.customer_id,
                 call="return",
                 pattern=plan.verdict.kind.value,
                 is_abuse=plan.verdict.is_abuse,
@@ -161,6 +162,7 @@ class ReturnStory:
                 is_checked=bool(labels),
             )
         )
+        is_taken_back = any(label.is_reversal for label in labels)
         for step, label in enumerate(labels):
             payload = structs.LabelSet(
                 case_event_id=case_id,
@@ -173,5 +175,6 @@ class ReturnStory:
                 store_id=plan.store_id,
             )
             self._tell("label_set", label.time_us, payload, step)
-            if label.kind == CONFIRMED and not label.is_reversal:
+            if label.kind == CONFIRMED and not is_taken_back:
                 agent.remember_verdict(label.time_us)
+                agent.count_against(label.time_us, plan.customer_id)

@@ -155,7 +155,7 @@ def _plan_line(
     has_receipt = has_receipt and cause is not Cause.ARBITRAGE
     customer_id = order.customer_id
     if not customer_id and is_in_store and draws.is_hit("shows-card", profile.shows_member_card):
-        customer_id = profile.customer_id
+        customer_id = agent.customer_id
     # Without a receipt the clerk may still find the order of a member.
     is_found = has_receipt or (
         bool(order.customer_id) and cause is not Cause.ARBITRAGE and draws.is_hit("found", 0.3)
@@ -210,7 +210,7 @@ def plan_walk_in(
         order=None,
         line=None,
         delivered_us=0,
-        customer_id=profile.customer_id
+        customer_id=agent.customer_id
         if draws.is_hit("shows-card", profile.shows_member_card)
         else "",
         style=good.style,

@@ -81,7 +81,12 @@ def simulate(
     stage = Stage(world, outbox, truth)
     _tell_prices(world, outbox)
     agents = [
-        Agent(draw_profile(config, index), config.seed, config.start_us)
+        Agent(
+            draw_profile(config, index),
+            config.seed,
+            config.start_us,
+            config.labels.closing_verdicts,
+        )
         for index in range(config.n_customers)
     ]
     visits = [(time_us, agent.profile.index) for agent in agents

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 TRUTH_SCHEMA: Final = pa.schema(
     [
         pa.field("case_event_id", pa.string(), nullable=False),
+        pa.field("person", pa.string(), nullable=False),
         pa.field("call", pa.string(), nullable=False),
         pa.field("pattern", pa.string(), nullable=False),
         pa.field("is_abuse", pa.bool_(), nullable=False),
@@ -26,11 +27,12 @@ TRUTH_SCHEMA: Final = pa.schema(
 )
 """Columns of the truth file.
 
-`call`: `order`, `cancellation` or `return`. `pattern`: a value of `Pattern` or
-`LookAlike`. `would_leave_without_offer`: clicks only, else null. `driver`: cause
-of the click or of the return, empty for orders. `kept_by`: offers that would
-keep a customer who leaves without one. `is_checked`: somebody
-checks it; the label may still lie beyond the log's end.
+`person`: who acts, the same under all accounts and as a guest. `call`: `order`,
+`cancellation` or `return`. `pattern`: a value of `Pattern` or `LookAlike`.
+`would_leave_without_offer`: clicks only, else null. `driver`: cause of the click or
+of the return, empty for orders. `kept_by`: offers that would keep a customer who
+leaves without one. `is_checked`: somebody checks it; the label may still lie beyond
+the log's end.
 """
 
 TRUTH_FILE: Final = "truth/cases.parquet"
@@ -43,6 +45,7 @@ class Truth(NamedTuple):
     """One case; see `TRUTH_SCHEMA`."""
 
     case_event_id: str
+    person: str
     call: str
     pattern: str
     is_abuse: bool

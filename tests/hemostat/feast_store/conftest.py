@@ -61,7 +61,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     folder = tmp_path_factory.mktemp("feast")
     log, feature_log, repository = folder / "log", folder / "features", folder / "repository"
     with EventLogWriter(log, n_partitions=2, formats=("parquet",)) as writer:
-        simulate(SimulationConfig(seed=5, n_customers=60, days=120), writer)
+        simulate(SimulationConfig(seed=5, n_customers=90, days=180), writer)
     write_feature_log(EventLog(log), feature_log)
     words = ["feast", "init", str(repository), "--store", str(folder / "store")]
     assert main([*words, "--feature-log", str(feature_log), "--json"]) == 0

@@ -13,7 +13,7 @@ import pytest
 
 from training.simulation.config import PatternStart
 from training.simulation.patterns import LookAlike, Pattern
-from training.simulation.realism import compute_auc
+from training.simulation.realism.auc import compute_auc
 
 Run = Any
 Measure = Callable[[Any], float]

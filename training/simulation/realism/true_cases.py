@@ -41,7 +41,7 @@ class TrueCases:
         is_abuse: Shape `(n,)`.
         would_leave: Shape `(n,)`: 1 or 0; NaN where it does not apply.
         patterns: Length n: `Pattern` or `LookAlike` values.
-        customers: Length n: customer ids, a guest's case its own event id.
+        customers: Length n: who acts, in truth: one person under all accounts and as a guest.
         event_ids: Length n.
         time_us: Shape `(n,)`: event time.
         ingest_us: Shape `(n,)`.
@@ -111,7 +111,6 @@ def _select(
     taken = batch.take(pa.array(rows))
     assert set(taken.column("kind").to_pylist()) == {kind}
     event_ids = taken.column("event_id").to_pylist()
-    customers = taken.column("customer_id").to_pylist()
     leaves = truth.column("would_leave_without_offer").cast(pa.float64())
     return TrueCases(
         call=call,
@@ -120,7 +119,7 @@ def _select(
         is_abuse=truth.column("is_abuse").to_numpy(),
         would_leave=leaves.to_numpy(),
         patterns=truth.column("pattern").to_pylist(),
-        customers=[name or event for name, event in zip(customers, event_ids, strict=True)],
+        customers=truth.column("person").to_pylist(),
         event_ids=event_ids,
         time_us=taken.column("event_time").cast(pa.int64()).to_numpy(),
         ingest_us=taken.column("ingest_time").cast(pa.int64()).to_numpy(),
