@@ -21,7 +21,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_tables_tell_the_measures_of_a_call(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate-report", str(log), "--call", "return"]) == 0
     shown = capsys.readouterr().out
-    for words in ("false alarms", "must tell nothing", "single columns", "return_rate"):
+    for words in ("false alarms", "must tell nothing", "single columns", "AUC"):
         assert words in shown
     assert "cancellation" not in shown
 
