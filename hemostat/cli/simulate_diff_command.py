@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-_EXIT_NOT_CLEAN: Final = 1
+_EXIT_NOT_CLEAN: Final = 4
+"""Neither a bug (1), nor a wrong option (2), nor a place that is away (3)."""
 _SHOP_DAY: Final = timezone(timedelta(hours=8))
 
 
@@ -72,7 +73,7 @@ def simulate_diff_command(
 
     Prints what differs by day, kind and customer, and why it may: it is about what was changed,
     about a SKU that others bought more or less of before, or about a customer (or household) that
-    differed before. Ends with code 1 if anything differs before the day or stays unexplained.
+    differed before. Ends with code 4 if anything differs before the day or stays unexplained.
     """
     from training.simulation.diff import compare_logs, read_rows
 

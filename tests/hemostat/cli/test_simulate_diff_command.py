@@ -1,4 +1,4 @@
-"""`hemostat simulate-diff` explains what a what-if changed, or ends with code 1."""
+"""`hemostat simulate-diff` explains what a what-if changed, or ends with code 4."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def test_a_clean_what_if_ends_well(
     assert "order_delivered" in shown
 
 
-def test_a_change_that_is_not_the_cause_ends_with_code_1(
+def test_a_change_that_is_not_the_cause_ends_with_code_4(
     logs: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["simulate-diff", *logs, "--changed", "carrier:dhl", *FROM, "--json"]) == 1
+    assert main(["simulate-diff", *logs, "--changed", "carrier:dhl", *FROM, "--json"]) == 4
     report = json.loads(capsys.readouterr().out)
     assert report["is_clean"] is False
     assert report["n_unexplained"] > 0
@@ -48,11 +48,11 @@ def test_a_change_that_is_not_the_cause_ends_with_code_1(
     assert report["n_different"] == len(report["differences"])
 
 
-def test_a_later_day_than_the_true_one_ends_with_code_1(
+def test_a_later_day_than_the_true_one_ends_with_code_4(
     logs: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     late = ["--from", "2024-03-20"]
-    assert main(["simulate-diff", *logs, "--changed", "carrier:zto", *late]) == 1
+    assert main(["simulate-diff", *logs, "--changed", "carrier:zto", *late]) == 4
     assert "MORE THAN IT CAUSES" in capsys.readouterr().out
 
 
