@@ -41,6 +41,7 @@ bench-stream: warm  ## Events per second through the dataflow and in bulk
 bench-serving: warm  ## Latency in process and over gRPC
 bench-quality: warm  ## Real labels: does history help?
 bench-upkeep: warm  ## Forgetting, backup and restore at scale
+bench-simulation: warm  ## The simulated shop: honest, like published rates, fast?
 bench-%: warm
 	@$(PY) -m benchmarks.run $*
 

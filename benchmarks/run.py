@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHES = ("stream", "serving", "quality", "upkeep")
+BENCHES = ("stream", "serving", "quality", "upkeep", "simulation")
 
 
 def main(names: list[str]) -> int:

@@ -24,6 +24,9 @@ def simulate_report_command(
         list[str] | None,
         typer.Option(help="order, cancellation or return; repeat for several (all)."),
     ] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="Also write the gallery of the first log as an HTML page.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure simulated worlds against their truth: can a label be seen, can it be learned?
@@ -36,7 +39,11 @@ def simulate_report_command(
 
     output = Output(as_json)
     report = _measure(logs, _check_calls(call or list(CALLS)), output)
-    output.show(report, draw_realism(report))
+    if page is not None:
+        from training.simulation.gallery import write_gallery
+
+        write_gallery(logs[0], page)
+    output.show(report, draw_realism(report), text=f"Gallery: {page}" if page else "")
 
 
 def _check_calls(calls: Sequence[str]) -> tuple[str, ...]:
