@@ -104,7 +104,8 @@ def test_all_columns_together_tell_abuse_and_leaving_but_not_for_sure(
 
 
 def test_the_truth_is_read_for_evaluation_only(repository: Path) -> None:
-    allowed = {"true_cases.py", "rates.py", "world_view.py", "stage.py", "simulation.py", "click_story.py", "order_story.py",
+    allowed = {"true_cases.py", "rates.py", "world_view.py", "stage.py", "simulation.py",
+               "click_story.py", "order_story.py",
                "return_story.py", "simulate_command.py"}  # fmt: skip
     readers = set()
     for package in ("features", "scoring", "stream", "training", "hemostat"):
