@@ -1,6 +1,6 @@
 """A seeded, event-time simulation of shops with known truth.
 
-Reading order: `config`, `patterns`; the world (`seasons`, `catalogue`, `pricing`,
+Reading order: `config`, `presets`, `patterns`; the world (`seasons`, `catalogue`, `pricing`,
 `ledger`, `stock`, `carriers`, `logistics`, `service`, `terms`); its people
 (`agent_types`, `population`, `agent`); what they do (`basket`, `ordering`,
 `cancelling`, `return_causes`, `returning`, `walk_in`); how the shop looks at it

@@ -43,7 +43,7 @@ class ClickStory:
         offer = choose_offer(draws, offers, self._order, click)
         outcome = decide_outcome(self._agent, draws, self._order, click, offer)
         case_id = self._tell_request()
-        offer_id = self._tell_offer(offer, outcome, case_id) if offer and case_id else ""
+        offer_id = self._tell_offer(offer, outcome, case_id) if offer else ""
         thinks_us = int(draws.exponential("thinks", 40.0) * US_PER_MINUTE) + 10 * US_PER_S
         end_us = click.time_us + thinks_us
         cancel_id = draws.token("cancel-id")[:16]
@@ -157,7 +157,7 @@ class ClickStory:
                 is_checked=bool(labels),
             )
         )
-        for step, label in enumerate(labels if case_id else []):
+        for step, label in enumerate(labels):
             payload = structs.LabelSet(
                 case_event_id=case_id,
                 label=label.kind,

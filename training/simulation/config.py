@@ -175,8 +175,16 @@ class SimulationConfig(_Settings):
     """Scales the share of customers who abuse."""
     chinese_share: Share = 0.7
     """Customers who write Chinese; the others write English."""
-    new_template_from_share: Share = 0.7
-    """Share of the horizon after which further wordings of reasons appear."""
+    new_template_from_day: int = Field(default=384, ge=0)
+    """Day from which further wordings of reasons are in use."""
+    ring_scale: float = Field(default=1.0, ge=0.0, le=20.0)
+    """Scales the share of rings of accounts."""
+    promotion_scale: float = Field(default=1.0, ge=0.0, le=3.0)
+    """Scales how deep promotions go and how much more they sell."""
+    dissatisfaction_scale: float = Field(default=1.0, ge=0.0, le=5.0)
+    """Scales how often honest customers change their mind."""
+    fashion_scale: float = Field(default=1.0, gt=0.0, le=10.0)
+    """Scales the demand for goods in body sizes against all other goods."""
     labels: LabelSettings = LabelSettings()
     offers: OfferSettings = OfferSettings()
     ingest: IngestSettings = IngestSettings()

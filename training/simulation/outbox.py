@@ -49,6 +49,7 @@ class Outbox:
         self._sink = sink
         self._heap: list[tuple[int, str, int, Any]] = []
         self._batch: list[Any] = []
+        self._withheld: set[str] = set()
         self.n_by_kind: Counter[str] = Counter()
         self.n_late = 0
         self.n_repeated = 0
@@ -57,7 +58,10 @@ class Outbox:
         self, draws: KeyedRandom, kind: str, time_us: int, payload: Any, *, customer_id: str,
         channel: str, step: int = 0,
     ) -> str:  # fmt: skip
-        """Stamp one fact and return its event id, empty if the horizon ends before it arrives.
+        """Stamp one fact and return its event id, told or not.
+
+        What arrives at or after the horizon's end is withheld; behaviour never asks, so that a
+        shorter horizon is the beginning of a longer one.
 
         Args:
             draws: Draws of the entity it is about.
@@ -71,7 +75,8 @@ class Outbox:
         event_id = draws.token(kind, step)
         ingest_us = time_us + self._draw_delay_us(draws, kind, channel, step)
         if ingest_us >= self._end_us:
-            return ""
+            self._withheld.add(event_id)
+            return event_id
         event = _Event(
             event_id=event_id,
             tenant=self._tenant,
@@ -87,6 +92,10 @@ class Outbox:
         if draws.is_hit(f"again-{kind}", self._settings.duplicate_share, step):
             self._repeat(draws, kind, step, ingest_us, event)
         return event_id
+
+    def is_withheld(self, event_id: str) -> bool:
+        """Return whether the horizon ends before that fact arrives."""
+        return event_id in self._withheld
 
     def _draw_delay_us(self, draws: KeyedRandom, kind: str, channel: str, step: int) -> int:
         settings = self._settings

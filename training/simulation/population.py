@@ -40,7 +40,8 @@ RING_BLOCK_SHARE: Final = 0.005
 _RING_JOIN_SPREAD_DAYS: Final = 6.0
 
 _EXISTING_SHARE: Final = 0.62
-"""Customers who were there before the first day; the others join over the horizon."""
+"""Customers who were there before the first day; the others join, the most of them early."""
+_JOIN_MEAN_DAYS: Final = 400.0
 _STAY_MEAN_DAYS: Final = 900.0
 
 ONLINE_CHANNELS: Final = (
@@ -129,7 +130,7 @@ def draw_profile(config: SimulationConfig, index: int) -> Profile:
     """
     draws = KeyedRandom(config.seed, f"c{index}")
     ring = KeyedRandom(config.seed, f"ring{index // RING_SIZE}")
-    is_ring = ring.is_hit("is", RING_BLOCK_SHARE * config.abuser_scale)
+    is_ring = ring.is_hit("is", RING_BLOCK_SHARE * config.abuser_scale * config.ring_scale)
     family = KeyedRandom(config.seed, f"family{index // HOUSEHOLD_SIZE}")
     is_household = family.is_hit("is", _HOUSEHOLD_SHARE)
     dormitory = KeyedRandom(config.seed, f"dormitory{index // DORMITORY_SIZE}")
@@ -149,7 +150,7 @@ def draw_profile(config: SimulationConfig, index: int) -> Profile:
         join_us=join_us,
         leave_us=leave_us,
         channel_sums=_vary(draws, "channel", _CHANNEL_SHARES, 1.2),
-        taste_sums=_vary(draws, "taste", [c.demand for c in CATEGORIES], 0.7),
+        taste_sums=_vary(draws, "taste", _list_demand(config), 0.7),
         home=shared.token("home"),
         is_household=is_household,
         is_ring=is_ring,
@@ -158,7 +159,13 @@ def draw_profile(config: SimulationConfig, index: int) -> Profile:
         when_caught=agent_type.when_caught,
         **{name: _draw_parameter(draws, agent_type, name) for name in _PERSONAL},
     )
+    dissatisfaction = profile.dissatisfaction * config.dissatisfaction_scale
+    profile = msgspec.structs.replace(profile, dissatisfaction=dissatisfaction)
     return _apply_overrides(config, profile)
+
+
+def _list_demand(config: SimulationConfig) -> list[float]:
+    return [c.demand * (config.fashion_scale if c.is_sized else 1.0) for c in CATEGORIES]
 
 
 def _draw_type(draws: KeyedRandom, abuser_scale: float) -> AgentType:
@@ -188,17 +195,21 @@ def _draw_stay(
     config: SimulationConfig, draws: KeyedRandom, ring: KeyedRandom | None
 ) -> tuple[int, int]:
     """Return when a customer comes and goes; a ring's accounts are new and come together."""
-    length_us = config.days * US_PER_DAY
     if ring is not None:
         spread_us = int(draws.exponential("join", _RING_JOIN_SPREAD_DAYS) * US_PER_DAY)
-        join_us = config.start_us + int(ring.uniform("join") * length_us) + spread_us
+        join_us = config.start_us + _draw_join_us(ring) + spread_us
     elif draws.is_hit("existing", _EXISTING_SHARE):
         join_us = config.start_us - int(draws.exponential("before", 500.0) * US_PER_DAY)
     else:
-        join_us = config.start_us + int(draws.uniform("join") * length_us)
+        join_us = config.start_us + _draw_join_us(draws)
     # Exponential stays have no memory, so that of an existing customer starts afresh.
     stay_us = int(draws.exponential("stay", _STAY_MEAN_DAYS) * US_PER_DAY)
     return join_us, max(join_us, config.start_us) + stay_us
+
+
+def _draw_join_us(draws: KeyedRandom) -> int:
+    """Return how long after the first day somebody new comes, whatever the horizon."""
+    return int(draws.exponential("join", _JOIN_MEAN_DAYS) * US_PER_DAY)
 
 
 def _vary(

@@ -48,8 +48,6 @@ class ReturnStory:
         case_id = self._tell_request()
         # Also of what the horizon's end keeps from the log: the customer's life goes on.
         self._agent.remember_return(plan.time_us, plan.style)
-        if not case_id:
-            return
         seen_us = self._tell_goods()
         self._tell_money(seen_us)
         self._tell_labels(case_id, seen_us)

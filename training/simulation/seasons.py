@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from training.simulation.config import US_PER_DAY, SimulationConfig
@@ -41,6 +42,7 @@ PROMOTIONS: Final = (
     Promotion("double-12", (12, 10), (12, 12), 0.15, 1.7),
 )
 
+_MAX_DISCOUNT: Final = 0.6
 _FESTIVE_MONTH: Final = {1: 1.9, 2: 1.5, 5: 1.5, 6: 1.3, 9: 1.3, 10: 1.4, 12: 1.8}
 _GIFT_DAYS: Final = ((12, 10, 24), (2, 8, 14), (5, 8, 20))  # month, first day, last day
 
@@ -55,7 +57,10 @@ class Seasons:
     def __init__(self, config: SimulationConfig) -> None:
         self._start_us = config.start_us
         dates = [config.start + dt.timedelta(days=n) for n in range(config.days + MARGIN_DAYS)]
-        self.promotion: list[Promotion | None] = [_find_promotion(date) for date in dates]
+        promotions = [_scale(promotion, config.promotion_scale) for promotion in PROMOTIONS]
+        self.promotion: list[Promotion | None] = [
+            _find_promotion(date, promotions) for date in dates
+        ]
         self.festive: list[float] = [_FESTIVE_MONTH.get(date.month, 0.6) for date in dates]
         self.gift: list[bool] = [_is_gift_day(date) for date in dates]
         self.demand: list[float] = [
@@ -75,8 +80,16 @@ class Seasons:
         return min(max(day, 0), len(self.demand) - 1)
 
 
-def _find_promotion(date: dt.date) -> Promotion | None:
-    for promotion in PROMOTIONS:
+def _scale(promotion: Promotion, scale: float) -> Promotion:
+    return replace(
+        promotion,
+        discount=min(promotion.discount * scale, _MAX_DISCOUNT),
+        demand=1.0 + (promotion.demand - 1.0) * scale,
+    )
+
+
+def _find_promotion(date: dt.date, promotions: Sequence[Promotion]) -> Promotion | None:
+    for promotion in promotions:
         if promotion.first <= (date.month, date.day) <= promotion.last:
             return promotion
     return None

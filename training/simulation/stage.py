@@ -46,7 +46,7 @@ class Stage:
 
     def add_truth(self, row: Truth) -> None:
         """Note the truth of a case, unless it never reached the log."""
-        if not row.case_event_id:
+        if self.outbox.is_withheld(row.case_event_id):
             return
         counts = self.counts.setdefault(row.call, CaseCounts())
         counts.n_cases += 1

@@ -32,9 +32,7 @@ class World:
         self.service = ServiceDesk(config, self.seasons, self.carriers)
         self.stock = Stock(config, self.catalogue)
         self.terms = Terms(config)
-        self._later_us = config.start_us + int(
-            config.new_template_from_share * config.days * US_PER_DAY
-        )
+        self._later_us = config.start_us + config.new_template_from_day * US_PER_DAY
         self._pattern_from_us = {
             start.pattern: config.start_us + start.from_day * US_PER_DAY
             for start in config.pattern_starts

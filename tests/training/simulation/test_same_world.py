@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
+from features.errors import ConfigError
 from features.log.writer import EventLogWriter
 from training.simulation import SimulationConfig, simulate
 from training.simulation.config import StockSettings
+from training.simulation.presets import WORLDS, make_config
 from training.simulation.truth import TRUTH_FILE, TruthWriter
 
 SMALL = {"n_customers": 150, "days": 150, "seed": 11}
 
 # Facts of the world SMALL. Whoever changes the world on purpose changes this line; if it
 # differs between Python 3.11 and 3.12, a sum of floats or an order of a set crept in.
-DIGEST = "9315bae9b73b70cb"
+DIGEST = "695a99641aad4733"
 
 
 def _write(path: Path, **settings: Any) -> None:
@@ -64,3 +67,24 @@ def test_more_customers_leave_those_before_them_as_they_were(
     assert [event for event in many if event.customer_id in theirs] == [
         event for event in few if event.customer_id
     ]
+
+
+def _list_facts(run: Any, until_us: int) -> list[bytes]:
+    return [msgspec.json.encode(e) for e in run.events if e.ingest_time < until_us]
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_shorter_horizon_is_the_beginning_of_a_longer_one(
+    run_world: Callable[..., Any], world: str
+) -> None:
+    settings = {**WORLDS[world], "n_customers": 150, "seed": 4}
+    short, longer = run_world(**settings, days=130), run_world(**settings, days=320)
+    assert _list_facts(short, short.config.end_us) == _list_facts(longer, short.config.end_us)
+    assert set(short.truths) <= set(longer.truths)
+    assert len(short.events) > 500
+
+
+def test_an_unknown_world_is_refused_and_settings_win() -> None:
+    with pytest.raises(ConfigError, match="fashion-dach"):
+        make_config("paradise")
+    assert make_config("rings", ring_scale=2.0).ring_scale == 2.0
