@@ -31,9 +31,11 @@ def compute_auc_se(label: Flags, score: Floats, group: npt.NDArray[np.int64]) ->
         score: Shape `(n,)`.
         group: Number of the customer, from 0.
 
-    >>> few = compute_auc_se(np.arange(8) % 2 > 0, np.arange(8.0), np.arange(8) // 4)
-    >>> few > 0.0
-    True
+    >>> label, score = np.tile(np.arange(8) % 2 > 0, 10), np.tile(np.arange(8.0), 10)
+    >>> round(compute_auc_se(label, score, np.arange(80)), 4)
+    0.0625
+    >>> round(compute_auc_se(label, score, np.tile(np.arange(8), 10)), 4)  # Eight customers
+    0.1976
     """
     ranked = np.sort(score[~label]), np.sort(score[label])
     n_negative, n_positive = len(ranked[0]), len(ranked[1])
