@@ -23,6 +23,7 @@ from benchmarks.simulation.worlds import WorldPlan, measure_worlds
 from hemostat.cli.output import Output
 from hemostat.cli.realism_tables import draw_realism
 from training.simulation import SimulationConfig
+from training.simulation.presets import DEFAULT_WORLD, WORLDS, make_config
 from training.simulation.realism.report import Realism, measure_pooled
 
 
@@ -49,7 +50,7 @@ class Sizes:
     month_days: tuple[int, int]
 
 
-FULL = Sizes((1, 2, 3, 4, 5), 12_000, 548, 6_000, 24_500, 6_000, (30, 730))
+FULL = Sizes((1, 2, 3, 4, 5), 12_000, 548, 5_000, 26_000, 6_000, (30, 730))
 SHORT = Sizes((1, 2), 2_000, 365, 0, 1_500, 1_500, (30, 365))
 
 
@@ -115,6 +116,11 @@ def _plan_worlds(sizes: Sizes, folder: Path) -> Iterator[WorldPlan]:
     for seed in sizes.seeds:
         config = SimulationConfig(seed=seed, n_customers=sizes.n_customers, days=sizes.days)
         yield WorldPlan(f"default, seed {seed}", config, True, folder / f"seed-{seed}")
+    for name in WORLDS:
+        if name == DEFAULT_WORLD or not sizes.n_customers_preset:
+            continue
+        config = make_config(name, seed=1, n_customers=sizes.n_customers_preset, days=sizes.days)
+        yield WorldPlan(name, config, False, folder / name)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -34,11 +34,19 @@ class FormatChoice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SimulateReport:
-    """What was written where; the JSON form of the command's result."""
+    """What was written where; the JSON form of the command's result.
 
-    log: Path
+    Attributes:
+        log: The event log, or where the events went instead.
+        truth: The truth of every case.
+        manifest: Of the log; None with `--to`.
+        config: The world.
+        summary: What was told.
+    """
+
+    log: str
     truth: Path
-    manifest: LogManifest
+    manifest: LogManifest | None
     config: dict[str, Any]
     summary: SimulationSummary
 
@@ -46,6 +54,9 @@ class SimulateReport:
 @app.command("simulate")
 def simulate_command(
     out: Annotated[Path, typer.Argument(help="The log's directory; new or empty.")],
+    world: Annotated[
+        str, typer.Option(help="A preset: default, drift, promotions, rings, fashion-dach.")
+    ] = "default",
     seed: Annotated[int, typer.Option(help="Seed; equal seeds give equal bytes.")] = 7,
     customers: Annotated[int, typer.Option(help="Number of customers.")] = 3_000,
     days: Annotated[int, typer.Option(help="Length of the horizon.")] = 548,
@@ -63,6 +74,16 @@ def simulate_command(
         Path | None,
         typer.Option(help="YAML file with changes of prices, carriers, terms or customers."),
     ] = None,
+    to: Annotated[
+        str,
+        typer.Option(
+            help="Send the events to kafka://HOST:PORT/TOPIC or into a new file of JSON lines; "
+            "OUT then holds the truth alone."
+        ),
+    ] = "",
+    pace: Annotated[
+        str, typer.Option(help="With --to: simulated time per time, e.g. x100; default: no wait.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Simulate a shop with honest customers, abusers and look-alikes into an event log.
@@ -72,7 +93,7 @@ def simulate_command(
     """
     output = Output(as_json)
     config = _build_config(
-        seed=seed, tenant=tenant, n_customers=customers, days=days, start=start.date()
+        world, seed=seed, tenant=tenant, n_customers=customers, days=days, start=start.date()
     )
     if what_if is not None:
         from training.simulation.what_if import apply_what_if
@@ -80,26 +101,29 @@ def simulate_command(
         config = apply_what_if(config, what_if)
     chosen = tuple(dict.fromkeys(formats or FormatChoice))
     started = time.perf_counter()
-    report = _write_log(out, config, partitions, chosen, output)
+    if to or pace:
+        report = _send_events(out, config, to, pace, output)
+    else:
+        report = _write_log(out, config, partitions, chosen, output)
     elapsed_s = time.perf_counter() - started
     n_events = report.summary.n_events + report.summary.n_repeated
     output.note(f"{n_events:,} events in {elapsed_s:.1f} s ({n_events / elapsed_s:,.0f} events/s)")
     output.show(
         report,
         (_draw_cases(report), _draw_events(report)),
-        text=f"Event log: {out}\nNext: hemostat stream {out} --store STORE",
+        text=f"Events: {report.log}\nNext: hemostat stream {report.log} --store STORE",
     )
 
 
-def _build_config(**settings: object) -> SimulationConfig:
+def _build_config(world: str, **settings: object) -> SimulationConfig:
     """Return the configuration; a value out of range is the user's to mend."""
     from pydantic import ValidationError
 
-    from training.simulation import SimulationConfig
+    from training.simulation.presets import make_config
 
     options = {"n_customers": "--customers"}
     try:
-        return SimulationConfig.model_validate(settings)
+        return make_config(world, **settings)
     except ValidationError as invalid:
         first = invalid.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "the options together"
@@ -145,7 +169,44 @@ def _write_log(
         progress.update(simulating, completed=config.days)
         progress.update(writing, total=summary.n_events + summary.n_repeated)
         manifest = writer.close()
-    return SimulateReport(out, out / TRUTH_FILE, manifest, config.model_dump(mode="json"), summary)
+    settings = config.model_dump(mode="json")
+    return SimulateReport(str(out), out / TRUTH_FILE, manifest, settings, summary)
+
+
+def _send_events(
+    out: Path, config: SimulationConfig, to: str, pace: str, output: Output
+) -> SimulateReport:
+    from training.simulation import simulate
+    from training.simulation.sinks import PacedSink, open_sink, parse_pace
+    from training.simulation.truth import TRUTH_FILE, TruthWriter
+
+    if not to:
+        raise ConfigError(
+            "a log appears all at once, at no pace",
+            field="--pace",
+            value=pace,
+            expectation="--to beside it",
+            fix="add --to kafka://HOST:PORT/TOPIC or --to FILE.jsonl",
+        )
+    factor = parse_pace(pace) if pace else None
+    truth_file = out / TRUTH_FILE
+    if truth_file.exists():
+        raise ConfigError(
+            "the folder holds another world's truth",
+            field="OUT",
+            value=str(out),
+            expectation="a new or empty folder",
+            fix="name another one",
+        )
+    with closing(open_sink(to)) as target, _show_progress(output) as progress:
+        truth_file.parent.mkdir(parents=True, exist_ok=True)
+        simulating = progress.add_task("simulating days", total=config.days)
+        sink = target if factor is None else PacedSink(target, factor)
+        with TruthWriter(truth_file) as truth:
+            summary = simulate(
+                config, sink, truth, lambda day: progress.update(simulating, completed=day)
+            )
+    return SimulateReport(to, truth_file, None, config.model_dump(mode="json"), summary)
 
 
 @contextmanager
@@ -193,7 +254,7 @@ def _draw_events(report: SimulateReport) -> Table:
     summary = report.summary
     rows = [(kind, f"{count:,}") for kind, count in summary.n_by_kind.items()]
     rows += [("told twice", f"{summary.n_repeated:,}")]
-    rows += [("total", f"{report.manifest.n_events:,}")]
+    rows += [("total", f"{summary.n_events + summary.n_repeated:,}")]
     return Table(
         title="Events",
         columns=(Column("event"), Column("events", "right")),

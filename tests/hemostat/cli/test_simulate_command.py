@@ -69,3 +69,46 @@ def test_a_taken_place_is_refused_and_left_alone(
     assert main(["simulate", str(tmp_path), *SMALL]) == 2
     assert "taken" in capsys.readouterr().err
     assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_events_go_into_a_file_and_the_truth_beside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines, out = tmp_path / "events.jsonl", tmp_path / "world"
+    words = ["simulate", str(out), *SMALL, "--to", str(lines), "--pace", "x1e9", "--json"]
+    assert main(words) == 0
+    report = json.loads(capsys.readouterr().out)
+    n_events = report["summary"]["n_events"] + report["summary"]["n_repeated"]
+    assert len(lines.read_bytes().splitlines()) == n_events
+    assert pq.read_table(report["truth"]).num_rows > 100
+    assert report["manifest"] is None
+    assert main(words) == 2  # Neither file is overwritten.
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--pace", "x100"], "--to beside it"),
+        (["--to", "kafka://nowhere"], "kafka://HOST:PORT/TOPIC"),
+        (["--world", "moon"], "fashion-dach"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused(
+    words: list[str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["simulate", str(tmp_path / "world"), *SMALL, *words]) == 2
+    assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("world", ["drift", "promotions", "rings", "fashion-dach"])
+def test_named_worlds_differ_from_the_default(
+    world: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "log"
+    words = ["simulate", str(out), *SMALL, "--format", "parquet", "--world", world, "--json"]
+    assert main(words) == 0
+    config = json.loads(capsys.readouterr().out)["config"]
+    assert main(["simulate", str(tmp_path / "d"), *SMALL, "--format", "parquet", "--json"]) == 0
+    default = json.loads(capsys.readouterr().out)["config"]
+    assert config != default
+    assert (config["n_customers"], config["days"]) == (60, 90)
