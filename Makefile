@@ -89,8 +89,9 @@ GENERATE = $(PROTOC) --python_out=$(1) --pyi_out=$(1) $(PROTOS) \
 protos: $(VENV)/.stamp  ## Generate hemostat/v1 from protos/hemostat/v1
 	@$(call GENERATE,.)
 
-docs: $(VENV)/.stamp  ## Write docs/FEATURES.md from the table of definitions
+docs: $(VENV)/.stamp  ## Write the pages of features and of the simulation's parameters
 	@$(PY) -m hemostat.cli.feature_page >docs/FEATURES.md
+	@$(PY) -m training.simulation.parameters >docs/SIMULATION_PARAMETERS.md
 
 # Universal: one file for both Pythons. Hashes, and no index host (pip takes the user's own).
 lock: $(VENV)/.stamp  ## Renew requirements.lock from pyproject.toml (UPGRADE=1: newest versions)
