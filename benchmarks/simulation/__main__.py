@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.report import Value, is_short, publish
 from benchmarks.simulation.figures import draw_bars, draw_rates, summarise_realism
 from benchmarks.simulation.parts import measure_end_to_end, run_alone
-from benchmarks.simulation.worlds import WorldPlan, measure_worlds
+from benchmarks.simulation.worlds import MeasuredWorld, WorldPlan, measure_worlds
 from hemostat.cli.output import Output
 from hemostat.cli.realism_tables import draw_realism
 from training.simulation import SimulationConfig
@@ -76,7 +76,11 @@ def main() -> int:
             values["end_to_end_s"] = end["total_s"]
         values["end_to_end_events_per_s"] = end["n_events"] / end["total_s"]
         tell("worlds")
-        worlds = measure_worlds(list(_plan_worlds(sizes, folder)), len(os.sched_getaffinity(0)))
+        worlds = []
+        plans = list(_plan_worlds(sizes, folder))
+        for world in measure_worlds(plans, len(os.sched_getaffinity(0))):
+            tell(f"{world.name}: {_describe(world)}")
+            worlds.append(world)
     pooled = [world for world in worlds if world.cases]
     report = Realism(
         tuple(world.realism for world in worlds), *measure_pooled([one.cases for one in pooled])
@@ -91,6 +95,13 @@ def main() -> int:
     values["elapsed_s"] = time.perf_counter() - started_s
     publish("simulation", values)
     return 0
+
+
+def _describe(world: MeasuredWorld) -> str:
+    caught = ", ".join(
+        f"{call} {found.recall:.2f}" for call, found in world.realism.catches.items()
+    )
+    return f"{world.n_events:,} events, caught: {caught}"
 
 
 def _measure_speed(sizes: Sizes, folder: Path) -> dict[str, Value]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -55,10 +55,10 @@ class MeasuredWorld:
     cases: Mapping[str, TrueCases]
 
 
-def measure_worlds(plans: Sequence[WorldPlan], n_processes: int) -> list[MeasuredWorld]:
-    """Return what came of each world, in the order of the plans."""
+def measure_worlds(plans: Sequence[WorldPlan], n_processes: int) -> Iterator[MeasuredWorld]:
+    """Yield what came of each world, in the order of the plans."""
     with ProcessPoolExecutor(n_processes, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(_measure, plans))
+        yield from pool.map(_measure, plans)
 
 
 def _measure(plan: WorldPlan) -> MeasuredWorld:
