@@ -23,6 +23,10 @@ _MAX_FRIGHT: Final = 3
 """Confirmed cases beyond this make nobody more careful."""
 
 
+_WARINESS_US: Final = 120 * US_PER_DAY
+"""How long a verified return keeps a customer wary."""
+
+
 class StoreGood(NamedTuple):
     """Something bought in a store that may come back without its receipt."""
 
@@ -58,12 +62,15 @@ class Agent:
         "_phase_until_us",
         "_return_times_us",
         "_returned",
+        "_verified_us",
         "customer_id",
         "device_draws",
         "draws",
+        "leave_us",
         "n_cancel_clicks",
         "n_caught",
         "n_sessions",
+        "n_verified",
         "payment_draws",
         "profile",
         "store_goods",
@@ -83,10 +90,13 @@ class Agent:
         self.n_sessions = 0
         self.n_cancel_clicks = 0
         self.n_caught = 0
+        self.n_verified = 0
+        self.leave_us = profile.leave_us
         self.store_goods: deque[StoreGood] = deque(maxlen=_REMEMBERED_GOODS)
         self._returned: tuple[tuple[int, Style], ...] = ()
         self._return_times_us: deque[int] = deque(maxlen=_REMEMBERED_RETURNS)
         self._caught_us: deque[int] = deque(maxlen=_REMEMBERED_RETURNS)
+        self._verified_us: deque[int] = deque(maxlen=_REMEMBERED_RETURNS)
         self._n_phases = 0
         # Phases are exponential, hence in equilibrium from the first moment on.
         on_share = profile.on_days / (profile.on_days + profile.off_days)
@@ -119,6 +129,9 @@ class Agent:
         while self._caught_us and self._caught_us[0] <= now_us - _FRIGHT_US:
             self._caught_us.popleft()
         self.n_caught = sum(1 for moment in self._caught_us if moment <= now_us)
+        self.n_verified = sum(
+            1 for moment in self._verified_us if now_us - _WARINESS_US < moment <= now_us
+        )
         if self._closing_us is not None and self._closing_us <= now_us:
             self._open_account()
 
@@ -142,7 +155,9 @@ class Agent:
         """Return the factor on all propensities to abuse, 0 in an honest phase."""
         if not self._is_on:
             return 0.0
-        return float(self.profile.when_caught ** min(self.n_caught, 8))
+        profile = self.profile
+        appetite = profile.when_caught ** min(self.n_caught, 8)
+        return float(appetite * profile.when_verified ** min(self.n_verified, 4))
 
     def remember_return(self, time_us: int, style: Style) -> None:
         """Note a return, for the shop's own suspicion and for buying the style again."""
@@ -166,6 +181,22 @@ class Agent:
         if self._n_verdicts == self._closing_verdicts:
             days = 1.0 + self.draws.exponential("closed-after", 6.0, self._n_accounts)
             self._closing_us = time_us + int(days * US_PER_DAY)
+
+    def shifts(self, draws: KeyedRandom, purpose: str) -> bool:
+        """Return whether a verified return makes the customer go another way this time."""
+        return self.n_verified > 0 and draws.is_hit(purpose, self.profile.shift_on_verify)
+
+    def remember_verify(self, draws: KeyedRandom, time_us: int) -> None:
+        """Note that the customer learns at a time that a return is verified; some are insulted."""
+        self._verified_us.append(time_us)
+        self.consider_leaving(draws, "insulted", self.profile.insulted, time_us)
+
+    def consider_leaving(
+        self, draws: KeyedRandom, purpose: str, share: float, time_us: int
+    ) -> None:
+        """Let a share of customers stay away for good from a time on."""
+        if draws.is_hit(purpose, share):
+            self.leave_us = min(self.leave_us, time_us)
 
     def remember_verdict(self, time_us: int) -> None:
         """Note when the customer will learn of a confirmed case."""

@@ -44,6 +44,9 @@ class AgentType:
         on_days, off_days: Mean length of abusive and honest phases.
         when_caught: Factor on all abuse after a confirmed case.
         covers_tracks: Uses another device, or another payment instrument, with a new account.
+        when_verified: Factor on all abuse per return that was verified in the last 120 days.
+        shift_on_verify: Takes another pattern or another channel while that lasts.
+        insulted: Never comes back after a return was verified.
     """
 
     name: str
@@ -79,6 +82,9 @@ class AgentType:
     off_days: float = 90.0
     when_caught: float = 0.8
     covers_tracks: float = 0.3
+    when_verified: float = 0.94
+    shift_on_verify: float = 0.0
+    insulted: float = 0.02
 
 
 HONEST_TYPES: Final = (
@@ -94,7 +100,7 @@ HONEST_TYPES: Final = (
     ),
     AgentType(
         name="loyal, loses receipts", share=0.05, store_share=0.6, keeps_receipts=0.45,
-        walk_ins_per_year=0.8, orders_per_year=8.0, gift_card=0.35,
+        walk_ins_per_year=0.8, orders_per_year=8.0, gift_card=0.35, insulted=0.04,
     ),
     AgentType(
         name="price hunter", share=0.055, price_sensitivity=0.75, coupon_love=0.75,
@@ -110,27 +116,33 @@ ABUSIVE_TYPES: Final = (
     AgentType(
         name="wardrober", share=0.0075, wear=0.82, orders_per_year=10.0, dissatisfaction=0.8,
         lateness=0.25,
+        shift_on_verify=0.2, insulted=0.005,
     ),
     AgentType(
         name="hoarder", share=0.0034, hoard=0.74, size_doubt=0.06, orders_per_year=9.0, basket=0.6,
         dissatisfaction=0.8,
+        shift_on_verify=0.2, insulted=0.005,
     ),
     AgentType(
         name="serial returner", share=0.0036, churn=0.82, orders_per_year=11.0, basket=0.6,
         writes=0.45, repeats_words=0.85, dissatisfaction=0.9,
+        shift_on_verify=0.25, insulted=0.005,
     ),
     AgentType(
         name="receipt-less refunder", share=0.0045, receiptless=0.94, walk_ins_per_year=7.0,
         store_share=0.35, gift_card=0.5, orders_per_year=4.5, keeps_receipts=0.7,
         shows_member_card=0.7, dissatisfaction=0.8,
+        shift_on_verify=0.3, insulted=0.005,
     ),
     AgentType(
         name="claimant", share=0.0060, empty_box=0.80, orders_per_year=10.0, asks_policy=0.12,
         dissatisfaction=0.8,
+        shift_on_verify=0.35, insulted=0.005,
     ),
     AgentType(
         name="arbitrageur", share=0.0034, arbitrage=0.90, coupon_love=0.8, store_share=0.3,
         orders_per_year=10.0, price_sensitivity=0.5, dissatisfaction=0.8,
+        shift_on_verify=0.3, insulted=0.005,
     ),
     AgentType(
         name="offer fisher", share=0.0080, fish=0.72, price_sensitivity=0.5, coupon_love=0.6,
@@ -138,7 +150,7 @@ ABUSIVE_TYPES: Final = (
     ),
     AgentType(
         name="mixed", share=0.0050, wear=0.25, churn=0.20, empty_box=0.20, fish=0.2, hoard=0.10,
-        orders_per_year=11.0,
+        orders_per_year=11.0, shift_on_verify=0.5, insulted=0.005,
     ),
 )  # fmt: skip
 
@@ -146,5 +158,6 @@ RING_TYPE: Final = AgentType(
     name="ring account", share=0.0, empty_box=0.75, orders_per_year=11.0, coupon_love=0.7,
     writes=0.4, repeats_words=0.8, on_days=150.0, off_days=60.0, asks_policy=0.12,
     covers_tracks=0.5, dissatisfaction=0.8,
+    shift_on_verify=0.35, insulted=0.005,
 )  # fmt: skip
 """Ring accounts come in blocks of neighbours, see `population.RING_BLOCK_SHARE`."""

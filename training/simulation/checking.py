@@ -11,12 +11,11 @@ from typing import Final, NamedTuple
 
 from training.simulation.config import US_PER_DAY, LabelSettings
 from training.simulation.patterns import Pattern
+from training.simulation.policy import NOT_DELIVERED, CaseView, compute_request_suspicion
 from training.simulation.randomness import KeyedRandom
 from training.simulation.returning import Return
 
 _MAX_CHECK_SHARE: Final = 0.92
-_DEAR_MINOR: Final = 60_000
-_MANY_RETURNS: Final = 4
 _FOUND_SHARE: Final = {
     Pattern.WARDROBING: 0.85,
     Pattern.BRACKETING: 0.75,
@@ -44,23 +43,27 @@ class Label(NamedTuple):
 
 
 def plan_return_labels(
-    settings: LabelSettings, draws: KeyedRandom, plan: Return, seen_us: int, n_recent_returns: int
-) -> list[Label]:
+    settings: LabelSettings, draws: KeyedRandom, plan: Return, seen_us: int, view: CaseView, *,
+    is_verified: bool, is_kept: bool,
+) -> list[Label]:  # fmt: skip
     """Return the labels of a return, none if nobody checks it.
+
+    What is verified is checked. What is not may still be referred for what is found
+    when the goods are there: by the same draw, so that finding more refers more.
 
     Args:
         settings: How checks are done.
         draws: The return's draws.
         plan: The return.
         seen_us: When the item was inspected, or the claim could be looked at.
-        n_recent_returns: Returns of the same customer in the 90 days before.
+        view: What the shop knew when it was requested.
+        is_verified: Whether the shop verified it.
+        is_kept: Whether it is kept after all: then nothing is found.
     """
-    suspicion = compute_suspicion(plan, n_recent_returns) * settings.referral_scale
+    suspicion = compute_suspicion(plan, view) * settings.referral_scale
+    is_referred = draws.is_hit("referral", min(suspicion, _MAX_CHECK_SHARE)) and not is_kept
     labels = []
-    is_checked = draws.is_hit("audit", settings.audit_share) or draws.is_hit(
-        "referral", min(suspicion, _MAX_CHECK_SHARE)
-    )
-    if is_checked:
+    if is_verified or is_referred:
         kind = plan.verdict.kind
         labels = _judge(settings, draws, kind if isinstance(kind, Pattern) else None, seen_us)
     if plan.verdict.kind in {Pattern.EMPTY_BOX, Pattern.RING} and draws.is_hit("chargeback", 0.08):
@@ -69,27 +72,15 @@ def plan_return_labels(
     return labels
 
 
-def compute_suspicion(plan: Return, n_recent_returns: int) -> float:
-    """Return how likely a clerk refers a return for a check."""
+def compute_suspicion(plan: Return, view: CaseView) -> float:
+    """Return how likely a clerk refers a return for a check, all seen."""
     inspection = plan.inspection
-    suspicion = 0.03
+    suspicion = compute_request_suspicion(view)
     if inspection is None:
-        suspicion += 0.55
-    elif inspection.is_anomalous:
-        suspicion += 0.75
-    elif inspection.condition in {"CONDITION_C", "CONDITION_D"}:
-        suspicion += 0.35
-    if plan.evidence.is_tag_on is False:
-        suspicion += 0.20
-    if plan.order is None:
-        suspicion += 0.35
-    if plan.unit_price_minor * plan.quantity > _DEAR_MINOR:
-        suspicion += 0.08
-    if n_recent_returns >= _MANY_RETURNS:
-        suspicion += 0.40
-    elif n_recent_returns >= 2:
-        suspicion += 0.10
-    return suspicion
+        return suspicion if view.code == NOT_DELIVERED else suspicion + 0.55
+    if inspection.is_anomalous:
+        return suspicion + 0.75
+    return suspicion + 0.35 * (inspection.condition in {"CONDITION_C", "CONDITION_D"})
 
 
 def plan_click_labels(

@@ -6,12 +6,28 @@ from typing import Any
 
 from features.log import structs
 from training.simulation.agent import Agent
-from training.simulation.cancelling import Click, Offer, Outcome, choose_offer, decide_outcome
+from training.simulation.cancelling import (
+    Click,
+    Course,
+    Outcome,
+    Temper,
+    compute_leave_logit,
+    decide_outcome,
+    draw_temper,
+)
 from training.simulation.checking import CONFIRMED, plan_click_labels
 from training.simulation.config import US_PER_HOUR, US_PER_MINUTE, US_PER_S
+from training.simulation.counterfactual import (
+    compute_click_outcomes,
+    is_known_short,
+    list_click_arms,
+    view_click,
+)
+from training.simulation.keeping import find_click_away
 from training.simulation.logistics import REGIONS
-from training.simulation.ordering import Order, name_product
+from training.simulation.ordering import name_product
 from training.simulation.patterns import Driver, LookAlike, Pattern
+from training.simulation.policy import Offer
 from training.simulation.randomness import KeyedRandom
 from training.simulation.stage import Stage
 from training.simulation.truth import Truth
@@ -22,12 +38,13 @@ class ClickStory:
     """Tells one click."""
 
     def __init__(
-        self, stage: Stage, agent: Agent, draws: KeyedRandom, order: Order, click: Click
+        self, stage: Stage, agent: Agent, draws: KeyedRandom, course: Course, click: Click
     ) -> None:
         self._stage = stage
         self._agent = agent
         self._draws = draws
-        self._order = order
+        self._course = course
+        self._order = course.order
         self._click = click
 
     def _tell(self, kind: str, time_us: int, payload: Any, step: int = 0) -> str:
@@ -38,11 +55,24 @@ class ClickStory:
 
     def tell(self) -> int:
         """Tell it and return when the order was cancelled, 0 if it was kept."""
-        draws, click = self._draws, self._click
-        offers = self._stage.world.terms.find_offers(click.time_us)
-        offer = choose_offer(draws, offers, self._order, click)
-        outcome = decide_outcome(self._agent, draws, self._order, click, offer)
+        draws, click, agent = self._draws, self._click, self._agent
+        is_short = is_known_short(self._course, click.time_us)
+        view = view_click(agent, self._order, click, is_short=is_short)
+        offer = self._stage.policy.choose_offer(view, draws)
+        temper = draw_temper(draws)
+        base = compute_leave_logit(agent, self._order, click)
+        outcome = decide_outcome(temper, base, click.driver, offer.arm if offer else None)
         case_id = self._tell_request()
+        if self._stage.wants_offers(case_id):
+            rows = compute_click_outcomes(
+                self._stage, agent, draws, self._course, click, case_id, offer
+            )
+            self._stage.add_offers(rows)
+        away = find_click_away(
+            leaves=outcome.leaves, takes=outcome.takes_offer,
+            is_annoyed=offer is not None and temper.is_annoyed,
+        )  # fmt: skip
+        agent.consider_leaving(draws, "stays-away", away, click.time_us)
         offer_id = self._tell_offer(offer, outcome, case_id) if offer else ""
         thinks_us = int(draws.exponential("thinks", 40.0) * US_PER_MINUTE) + 10 * US_PER_S
         end_us = click.time_us + thinks_us
@@ -57,9 +87,19 @@ class ClickStory:
                 is_offer_taken=outcome.takes_offer,
             )
             self._tell("order_kept", end_us, kept)
-        self._tell_labels(case_id, outcome)
+        self._tell_labels(case_id, temper, base)
         self._agent.n_cancel_clicks += 1
         return end_us if outcome.leaves else 0
+
+    def _find_keeping(self, temper: Temper, base: float) -> tuple[str, ...]:
+        """Return the gestures that keep, at some level, a customer who leaves without one."""
+        driver = self._click.driver
+        if not decide_outcome(temper, base, driver, None).leaves:
+            return ()
+        is_short = is_known_short(self._course, self._click.time_us)
+        arms = list_click_arms(self._order, is_short=is_short)
+        kept = [a for a in arms if not decide_outcome(temper, base, driver, a).leaves]
+        return tuple(dict.fromkeys(arm.gesture.value for arm in kept))
 
     def _tell_request(self) -> str:
         order, click, draws = self._order, self._click, self._draws
@@ -134,7 +174,7 @@ class ClickStory:
             )
             self._tell("refund_issued", end_us + 6 * US_PER_HOUR, refund)
 
-    def _tell_labels(self, case_id: str, outcome: Outcome) -> None:
+    def _tell_labels(self, case_id: str, temper: Temper, base: float) -> None:
         click, agent = self._click, self._agent
         is_fishing = click.driver is Driver.FISHING
         labels = plan_click_labels(
@@ -151,10 +191,11 @@ class ClickStory:
                 call="cancellation",
                 pattern=(Pattern.OFFER_FISHING if is_fishing else look_alike).value,
                 is_abuse=is_fishing,
-                would_leave_without_offer=outcome.leaves_without_offer,
+                would_leave_without_offer=decide_outcome(temper, base, click.driver, None).leaves,
                 driver=click.driver.value,
-                kept_by=tuple(gesture.value for gesture in outcome.kept_by),
+                kept_by=self._find_keeping(temper, base),
                 is_checked=bool(labels),
+                cause_nodes=tuple(node.value for node in click.nodes),
             )
         )
         for step, label in enumerate(labels):

@@ -51,11 +51,13 @@ class LabelSettings(_Settings):
 
 
 class OfferSettings(_Settings):
-    """How the simulated shop answers a cancel click."""
+    """How the simulated shop answers a cancel click or a return."""
 
     no_offer_share: Share = 0.5
     """Probability that no offer is made, equal for every click, so that the cases
     without an offer are a fair sample."""
+    return_offer_share: Share = 0.08
+    """Probability of an offer for a return whose order is found and that is not verified."""
 
 
 class IngestSettings(_Settings):

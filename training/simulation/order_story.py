@@ -7,9 +7,14 @@ from typing import Any, Final
 from features.log import structs
 from training.simulation.agent import Agent, StoreGood
 from training.simulation.basket import STORE
-from training.simulation.cancelling import plan_click
+from training.simulation.cancelling import Course, plan_click
 from training.simulation.click_story import ClickStory
-from training.simulation.config import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_S
+from training.simulation.config import US_PER_DAY, US_PER_MINUTE, US_PER_S
+from training.simulation.counterfactual import (
+    AT_RISK,
+    SAMPLED_SHARE,
+    compute_order_outcomes,
+)
 from training.simulation.logistics import (
     REGIONS,
     Fulfilment,
@@ -21,14 +26,12 @@ from training.simulation.ordering import Order, name_product
 from training.simulation.patterns import LookAlike
 from training.simulation.randomness import KeyedRandom
 from training.simulation.returning import find_intent
-from training.simulation.service import ASKS, ASKS_LATE
 from training.simulation.stage import Stage
+from training.simulation.traces import Traces, find_reply_us, plan_traces
 from training.simulation.truth import Truth
 from training.simulation.wording import choose_wording
 
 _MISSED_STEP: Final = 100
-_SERVICE_WAIT_S: Final = 330.0
-"""Median wait for an answer while nothing queues (chosen)."""
 
 
 class OrderStory:
@@ -76,11 +79,14 @@ class OrderStory:
         )  # fmt: skip
         friction = self._agent.profile.payment_friction
         payment = plan_payment(draws, order.time_us, friction, order.is_paid_later)
-        self._tell_browsing()
-        self._tell_placed(promise_us=way.promise_us)
-        end_us = self._tell_ending(way, payment)
+        traces = plan_traces(world, self._agent, draws, order, way)
+        course = Course(order, way, payment, traces)
+        self._tell_browsing(traces)
+        event_id = self._tell_placed(promise_us=way.promise_us)
+        end_us = self._tell_ending(course, event_id)
         self._tell_payment(payment, end_us)
         self._move_stock(way, end_us)
+        self._tell_service(course, end_us)
         return self._tell_way(way, end_us)
 
     def _move_stock(self, way: Fulfilment, end_us: int) -> None:
@@ -99,7 +105,7 @@ class OrderStory:
                 good = StoreGood(line.style, line.sku, line.quote.unit_price_minor)
                 self._agent.store_goods.append(good)
 
-    def _tell_placed(self, promise_us: int | None) -> None:
+    def _tell_placed(self, promise_us: int | None) -> str:
         order, profile, party = self._order, self._agent.profile, self._order.party
         placed = structs.OrderPlaced(
             order_id=order.order_id,
@@ -152,8 +158,9 @@ class OrderStory:
                 is_checked=False,
             )
         )
+        return event_id
 
-    def _tell_browsing(self) -> None:
+    def _tell_browsing(self, traces: Traces) -> None:
         """Tell what the customer did between coming and ordering."""
         order, draws = self._order, self._draws
         span_us = order.time_us - order.session_us
@@ -183,7 +190,7 @@ class OrderStory:
                 sku=first.style.make_sku("", first.colour), quantity=1
             )
             self._tell("cart_item_removed", order.session_us + span_us // 2, removed)
-        if order.cart_age_s > 3_600 and draws.is_hit("left-before", 0.5):
+        if traces.left_checkout:
             left = structs.CheckoutAbandoned(
                 cart_value_minor=order.cart_value_minor, cart_age_s=order.cart_age_s // 3
             )
@@ -191,7 +198,7 @@ class OrderStory:
         if order.asks_policy:
             asked = structs.ReturnPolicyAsked(sku=first.sku)
             self._tell("return_policy_asked", order.session_us + span_us // 2, asked)
-        if draws.is_hit("flips-address", 0.25 if order.asks_policy else 0.012):
+        if traces.flips_address:
             changed = structs.AddressChanged(
                 order_id=order.order_id, address_hash=draws.token("new-address")[:16]
             )
@@ -208,11 +215,14 @@ class OrderStory:
             )
             self._tell("order_paid", payment.paid_us, paid)
 
-    def _tell_ending(self, way: Fulfilment, payment: Payment) -> int:
+    def _tell_ending(self, course: Course, event_id: str) -> int:
         """Tell what ends the order before delivery and return when, or a time never reached."""
-        click = plan_click(self._stage.world, self._agent, self._draws, self._order, way, payment)
+        way, payment = course.way, course.payment
+        click, risk = plan_click(self._stage.world, self._agent, self._draws, course)
+        if self._stage.wants_offers(event_id):
+            self._add_offers(course, event_id, is_at_risk=risk >= AT_RISK)
         if click is not None:
-            story = ClickStory(self._stage, self._agent, self._draws, self._order, click)
+            story = ClickStory(self._stage, self._agent, self._draws, course, click)
             left_us = story.tell()
             if left_us:
                 return left_us
@@ -228,6 +238,17 @@ class OrderStory:
                 way.retailer_cancel_us, "RETAILER", "ORDER_STAGE_FULFILMENT"
             )
         return self._order.time_us + 10_000 * US_PER_DAY
+
+    def _add_offers(self, course: Course, event_id: str, *, is_at_risk: bool) -> None:
+        """Note what offers with the order would have changed: all at risk, few of the others."""
+        is_ended = course.way.retailer_cancel_us or course.payment.lapsed_us
+        if is_ended or not (is_at_risk or self._draws.is_hit("told-anyway", SAMPLED_SHARE)):
+            return
+        weight = 1.0 if is_at_risk else 1.0 / SAMPLED_SHARE
+        rows = compute_order_outcomes(
+            self._stage, self._agent, self._draws, course, event_id, weight
+        )
+        self._stage.add_offers(rows)
 
     def _tell_short(self, way: Fulfilment) -> None:
         short = structs.StockShort(
@@ -257,7 +278,6 @@ class OrderStory:
         order, draws = self._order, self._draws
         if way.short_us and not way.retailer_cancel_us and way.short_us < end_us:
             self._tell_short(way)
-        self._tell_service(way, end_us)
         region = REGIONS[self._agent.profile.region]
         if way.shipped_us < end_us:
             shipped = structs.OrderShipped(
@@ -300,29 +320,22 @@ class OrderStory:
         mood = (-35.0 if way.slips else 5.0) + 30.0 * self._draws.normal("mood")
         return min(max(round(mood), -100), 100)
 
-    def _tell_service(self, way: Fulfilment, end_us: int) -> None:
-        """Tell a question to customer service and its answer; delays make people ask."""
-        order, draws = self._order, self._draws
-        if not draws.is_hit("writes-service", ASKS_LATE if way.slips else ASKS):
-            return
-        world = self._stage.world
-        asked_us = way.slips[0].time_us if way.slips else order.time_us
-        asked_us += int(draws.exponential("asks-after", 10.0) * US_PER_HOUR)
-        queue = world.service.compute_wait_factor(
-            self._agent.profile.region, world.seasons.day_of(asked_us)
-        )
-        waited_s = int(draws.lognormal("service-wait", _SERVICE_WAIT_S, 1.2) * queue)
-        if asked_us + waited_s * US_PER_S >= end_us:
+    def _tell_service(self, course: Course, end_us: int) -> None:
+        """Tell a question to customer service, and its answer unless the order ends before."""
+        order, traces, way = self._order, course.traces, course.way
+        if not 0 < traces.asked_us < end_us:
             return
         code = "REASON_CODE_LATE_DELIVERY" if way.slips else "REASON_CODE_OTHER"
         text = choose_wording(
-            draws.narrow("service"), self._agent.profile, code, None,
-            is_later=world.is_later(asked_us),
+            self._draws.narrow("service"), self._agent.profile, code, None,
+            is_later=self._stage.world.is_later(traces.asked_us),
         )  # fmt: skip
         message = structs.ServiceMessage(
             order_id=order.order_id,
             message=structs.Reason(code=code, text=text or None, sentiment=self._draw_mood(way)),
         )
-        self._tell("service_message", asked_us, message)
-        replied = structs.ServiceReplied(order_id=order.order_id, waited_s=waited_s)
-        self._tell("service_replied", asked_us + waited_s * US_PER_S, replied)
+        self._tell("service_message", traces.asked_us, message)
+        replied_us = find_reply_us(traces)
+        if replied_us < end_us:
+            replied = structs.ServiceReplied(order_id=order.order_id, waited_s=traces.waited_s)
+            self._tell("service_replied", replied_us, replied)

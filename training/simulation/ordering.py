@@ -212,6 +212,16 @@ def _draw_cart_age_us(draws: KeyedRandom, profile: Profile) -> int:
     return int(draws.exponential("cart-minutes", 25.0) * US_PER_MINUTE) + US_PER_MINUTE
 
 
+_INSTEAD: Final = {
+    Pattern.WARDROBING: Pattern.SERIAL_RETURNER,
+    Pattern.BRACKETING: Pattern.SERIAL_RETURNER,
+    Pattern.SERIAL_RETURNER: Pattern.BRACKETING,
+    Pattern.EMPTY_BOX: Pattern.WARDROBING,
+    Pattern.PRICE_ARBITRAGE: Pattern.SERIAL_RETURNER,
+}
+"""What who was verified does instead, where the type shifts at all."""
+
+
 def _choose_intent(
     world: World, agent: Agent, draws: KeyedRandom, time_us: int, *, is_store: bool
 ) -> Pattern | None:
@@ -227,8 +237,10 @@ def _choose_intent(
         (Pattern.EMPTY_BOX, 0.0 if is_store else profile.empty_box),
         (Pattern.PRICE_ARBITRAGE, profile.arbitrage),
     )
-    for pattern, propensity in chances:
-        if draws.is_hit(pattern.value, propensity * appetite):
+    for usual, propensity in chances:
+        if draws.is_hit(usual.value, propensity * appetite):
+            shifts = not is_store and agent.shifts(draws, "shifts-pattern")
+            pattern = _INSTEAD[usual] if shifts else usual
             known = Pattern.RING if pattern is Pattern.EMPTY_BOX and profile.is_ring else pattern
             return known if world.is_invented(known, time_us) else None
     return None

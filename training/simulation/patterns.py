@@ -58,7 +58,7 @@ class LookAlike(StrEnum):
 
 
 class Driver(StrEnum):
-    """Why an honest customer clicks cancel (first form of the risk nodes)."""
+    """Why a customer clicks cancel; the risk nodes behind it stand in `drivers`."""
 
     IMPULSE = "impulse"
     """Regret, a mistake, or an order placed twice, within hours."""
@@ -74,14 +74,38 @@ class Driver(StrEnum):
     """The delivery promise slipped."""
     SLOW_SERVICE = "slow_service"
     """Waited long for customer service."""
+    NO_TRACKING = "no_tracking"
+    """The parcel has left and for days nobody says where it is."""
+    CHECKOUT_LEFT = "checkout_left"
+    """Had left the checkout page before; never quite sure."""
+    ADDRESS_FLIPPED = "address_flipped"
+    """Changed the address right after the order; it no longer suits."""
+    POLICY_WORRY = "policy_worry"
+    """Worries about sending it back: asked about the return policy."""
+    STOCK_SHORT = "stock_short"
+    """Told that something of the order is not there, and did not want to wait."""
+    PRODUCT_DOUBT = "product_doubt"
+    """Found that the listing promises more than the article holds."""
+    RETURN_EXPERIENCE = "return_experience"
+    """Has the trouble of a recent return in mind."""
     FISHING = "fishing"
     """Not honest: the click wants the offer."""
 
 
 class Gesture(StrEnum):
-    """Offers that the simulated shop makes on a cancel click."""
+    """What the simulated shop may offer; costs and effects stand in `gestures`."""
 
     COUPON = "coupon"
+    """Two levels: a small and a generous one."""
     PRICE_PROTECTION = "price_protection"
+    """The difference to the lower price."""
     SHIPPING_UPGRADE = "shipping_upgrade"
     EXCHANGE = "exchange"
+    """Another size or a substitute, its freight free. Articles with sizes only."""
+    FREIGHT_INSURANCE = "freight_insurance"
+    """Sending it back would be free."""
+    POINTS = "points"
+    PREORDER_DISCOUNT = "preorder_discount"
+    """For waiting. Orders that are short of stock only."""
+    PARTIAL_REFUND = "partial_refund"
+    """Keep it and get a part back; two levels. Returns only."""

@@ -22,7 +22,9 @@ from training.simulation.randomness import KeyedRandom, accumulate_weights
 
 _RATES: Final = frozenset({"orders_per_year", "walk_ins_per_year", "dissatisfaction", "basket"})
 _TEMPERS: Final = frozenset({"impulse", "impatience", "price_sensitivity", "payment_friction"})
-_NOT_PERSONAL: Final = frozenset({"name", "share", "on_days", "off_days", "when_caught"})
+_NOT_PERSONAL: Final = frozenset(
+    {"name", "share", "on_days", "off_days", "when_caught", "when_verified"}
+)
 _PERSONAL: Final = tuple(f.name for f in fields(AgentType) if f.name not in _NOT_PERSONAL)
 
 _RATE_SPREAD: Final = 0.45
@@ -92,6 +94,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     on_days: float
     off_days: float
     when_caught: float
+    when_verified: float
     orders_per_year: float
     basket: float
     dissatisfaction: float
@@ -120,6 +123,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     receiptless: float
     fish: float
     covers_tracks: float
+    shift_on_verify: float
+    insulted: float
 
 
 def draw_profile(config: SimulationConfig, index: int) -> Profile:
@@ -157,6 +162,7 @@ def draw_profile(config: SimulationConfig, index: int) -> Profile:
         on_days=agent_type.on_days,
         off_days=agent_type.off_days,
         when_caught=agent_type.when_caught,
+        when_verified=agent_type.when_verified,
         **{name: _draw_parameter(draws, agent_type, name) for name in _PERSONAL},
     )
     dissatisfaction = profile.dissatisfaction * config.dissatisfaction_scale

@@ -10,13 +10,19 @@ from training.simulation.basket import STORE
 from training.simulation.catalogue import SIZES
 from training.simulation.checking import CONFIRMED, plan_return_labels
 from training.simulation.config import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_S
+from training.simulation.counterfactual import compute_return_outcomes
+from training.simulation.keeping import Keeping, decide_keeping
+from training.simulation.patterns import Gesture
+from training.simulation.policy import Action, CaseView, Offer
 from training.simulation.randomness import KeyedRandom
 from training.simulation.returning import Inspection, Return
 from training.simulation.stage import Stage
-from training.simulation.truth import Truth
+from training.simulation.truth import DecisionTruth, Truth
 from training.simulation.wording import choose_wording
 
 _SUSPICION_US: Final = 90 * US_PER_DAY
+_VERIFY_HOURS: Final = 20.0
+"""What verifying adds to the time until the money is back, median."""
 
 
 class ReturnStory:
@@ -46,11 +52,94 @@ class ReturnStory:
         """Tell it to its end."""
         plan = self._plan
         case_id = self._tell_request()
+        view = self._view()
+        action = self._decide(case_id, view)
         # Also of what the horizon's end keeps from the log: the customer's life goes on.
         self._agent.remember_return(plan.time_us, plan.style)
-        seen_us = self._tell_goods()
-        self._tell_money(seen_us)
-        self._tell_labels(case_id, seen_us)
+        offer = None
+        if not action.ask_verify:
+            offer = self._stage.policy.choose_offer(view, self._draws)
+        keeping = self._answer(case_id, offer)
+        is_kept = keeping.takes_offer and not keeping.is_exchange
+        if offer is not None and is_kept:
+            seen_us = self._tell_kept(offer)
+        else:
+            seen_us = self._tell_goods()
+            self._tell_money(seen_us, action, wants_exchange=keeping.keeps)
+        self._tell_labels(case_id, seen_us, view, is_verified=action.ask_verify, is_kept=is_kept)
+
+    def _view(self) -> CaseView:
+        """Return what the shop knows at the request."""
+        plan = self._plan
+        return CaseView(
+            call="return", time_us=plan.time_us, customer_id=plan.customer_id,
+            value_minor=plan.quantity * plan.unit_price_minor,
+            cost_minor=plan.quantity * plan.style.unit_cost_minor, code=plan.code, stage="",
+            is_order_found=plan.order is not None, has_receipt=plan.has_receipt,
+            n_returns_90d=self._agent.count_returns(plan.time_us - _SUSPICION_US, plan.time_us),
+            n_clicks=self._agent.n_cancel_clicks, is_tag_on=plan.evidence.is_tag_on,
+            region=self._agent.profile.region, delay_s=0,
+            is_sized=plan.style.category.is_sized, is_short=False,
+        )  # fmt: skip
+
+    def _decide(self, case_id: str, view: CaseView) -> Action:
+        """Let the shop decide on a check; who is asked for one learns of it and remembers."""
+        plan, draws = self._plan, self._draws
+        action = self._stage.policy.decide_return(view, draws.narrow("check"))
+        learned_us = 0
+        if action.ask_verify:
+            wait_us = US_PER_MINUTE if plan.channel == STORE else 40 * US_PER_MINUTE
+            learned_us = plan.time_us + int(draws.exponential("learns-of-check", 1.0) * wait_us)
+            self._agent.remember_verify(draws, learned_us)
+        self._stage.add_decision(
+            DecisionTruth(
+                case_id, plan.time_us, action.ask_verify, action.check, action.propensity,
+                action.is_randomised, learned_us,
+            )
+        )  # fmt: skip
+        return action
+
+    def _answer(self, case_id: str, offer: Offer | None) -> Keeping:
+        """Tell an offer and how the customer takes it; return what becomes of the return."""
+        plan, draws, agent = self._plan, self._draws, self._agent
+        if self._stage.wants_offers(case_id):
+            rows = compute_return_outcomes(self._stage, agent, draws, plan, case_id, offer)
+            self._stage.add_offers(rows)
+        keeping = decide_keeping(agent, draws, plan, offer.arm if offer else None)
+        agent.consider_leaving(draws, "stays-away", keeping.share_away, plan.time_us)
+        if offer is None:
+            return keeping
+        offer_id = f"f{draws.token('offer')[:16]}"
+        made = structs.OfferMade(
+            offer_id=offer_id,
+            case_event_id=case_id,
+            gesture=offer.gesture.value,
+            cost_minor=offer.cost_minor,
+            propensity=offer.propensity,
+        )
+        self._tell("offer_made", plan.time_us + 20 * US_PER_S, made)
+        closed = structs.OfferClosed(
+            offer_id=offer_id,
+            result=f"OFFER_RESULT_{'ACCEPTED' if keeping.takes_offer else 'REFUSED'}",
+            cost_minor=offer.cost_minor if keeping.takes_offer else 0,
+        )
+        closed_us = plan.time_us + int(draws.exponential("thinks", 4.0) * US_PER_HOUR)
+        self._tell("offer_closed", closed_us + US_PER_MINUTE, closed)
+        return keeping
+
+    def _tell_kept(self, offer: Offer) -> int:
+        """Tell that the article stays; return when the case is closed."""
+        plan, draws = self._plan, self._draws
+        closed_us = plan.time_us + int(draws.exponential("paid-after", 12.0) * US_PER_HOUR)
+        if offer.gesture in {Gesture.PARTIAL_REFUND, Gesture.PRICE_PROTECTION}:
+            refund = structs.RefundIssued(
+                return_id=self._return_id,
+                order_id=plan.order.order_id if plan.order else "",
+                amount_minor=offer.cost_minor,
+                tender=plan.refund_tender,
+            )
+            self._tell("refund_issued", closed_us + US_PER_HOUR, refund)
+        return closed_us
 
     def _tell_request(self) -> str:
         plan, world = self._plan, self._stage.world
@@ -124,10 +213,12 @@ class ReturnStory:
         )
         self._tell("return_inspected", seen_us, inspected)
 
-    def _tell_money(self, seen_us: int) -> None:
+    def _tell_money(self, seen_us: int, action: Action, *, wants_exchange: bool) -> None:
         plan, draws = self._plan, self._draws
+        if action.ask_verify:
+            seen_us += int(draws.lognormal("verified", _VERIFY_HOURS, 0.5) * US_PER_HOUR)
         paid_us = seen_us + int(draws.exponential("refund-after", 12.0) * US_PER_HOUR) + US_PER_S
-        if plan.wants_exchange and plan.style.category.is_sized:
+        if wants_exchange and plan.style.category.is_sized:
             size = SIZES[draws.integer("new-size", len(SIZES))]
             exchanged = structs.ItemExchanged(
                 return_id=self._return_id, sku=plan.style.make_sku(size, plan.style.colours[0])
@@ -142,11 +233,15 @@ class ReturnStory:
         )
         self._tell("refund_issued", paid_us, refund)
 
-    def _tell_labels(self, case_id: str, seen_us: int) -> None:
+    def _tell_labels(
+        self, case_id: str, seen_us: int, view: CaseView, *, is_verified: bool, is_kept: bool
+    ) -> None:
         plan, agent = self._plan, self._agent
-        n_recent = agent.count_returns(plan.time_us - _SUSPICION_US, plan.time_us)
         settings = self._stage.world.config.labels
-        labels = plan_return_labels(settings, self._draws.narrow("check"), plan, seen_us, n_recent)
+        labels = plan_return_labels(
+            settings, self._draws.narrow("check"), plan, seen_us, view,
+            is_verified=is_verified, is_kept=is_kept,
+        )  # fmt: skip
         self._stage.add_truth(
             Truth(
                 case_event_id=case_id,

@@ -37,6 +37,9 @@ _HOLD_MEDIAN_DAYS: Final[dict[Cause, float]] = {
 }
 _HOLD_DEFAULT_DAYS: Final = 6.5
 
+EXCHANGE_SHARE: Final = 0.2
+"""Customers with a bad fit who want another size instead of the money."""
+
 _USED: Final = frozenset({Cause.WORN})
 _CONDITIONS: Final = ("CONDITION_A", "CONDITION_B", "CONDITION_C", "CONDITION_D")
 _UNUSED_SUMS: Final = accumulate_weights([0.70, 0.24, 0.05, 0.01])
@@ -150,7 +153,7 @@ def _plan_line(
     hold_us, is_late = _draw_hold_us(order, profile, order_draws, draws, cause)
     if is_late and verdict.kind is LookAlike.PLAIN and cause in {Cause.MIND, Cause.SIZE}:
         verdict = verdict._replace(kind=LookAlike.LATE_RETURNER)
-    is_in_store = _goes_to_store(draws, profile, order, cause)
+    is_in_store = _goes_to_store(draws, agent, order, cause)
     has_receipt = order.channel != STORE or draws.is_hit("has-receipt", profile.keeps_receipts)
     has_receipt = has_receipt and cause is not Cause.ARBITRAGE
     customer_id = order.customer_id
@@ -183,7 +186,7 @@ def _plan_line(
         code=code,
         evidence=_look(draws, line.style.category, verdict, code, is_in_store=is_in_store),
         inspection=_inspect(draws, cause),
-        wants_exchange=cause is Cause.SIZE and draws.is_hit("exchanges", 0.2),
+        wants_exchange=cause is Cause.SIZE and draws.is_hit("exchanges", EXCHANGE_SHARE),
     )
 
 
@@ -252,13 +255,14 @@ def _draw_hold_us(
     return max(hold_us, US_PER_HOUR), is_late
 
 
-def _goes_to_store(draws: KeyedRandom, profile: Profile, order: Order, cause: Cause) -> bool:
+def _goes_to_store(draws: KeyedRandom, agent: Agent, order: Order, cause: Cause) -> bool:
     if cause is Cause.ARBITRAGE:
         return True
     if cause in {Cause.STOLEN, Cause.NOT_RECEIVED_CLAIM}:
         return False
-    share = 0.95 if order.channel == STORE else profile.returns_in_store
-    return draws.is_hit("to-store", share)
+    share = 0.95 if order.channel == STORE else agent.profile.returns_in_store
+    # Who was verified one way may try the other.
+    return draws.is_hit("to-store", share) is not agent.shifts(draws, "shifts-channel")
 
 
 def _name_online_channel(order: Order) -> str:

@@ -8,33 +8,25 @@ with the horizon.
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from features.log import structs
 from training.simulation.agent import Agent
-from training.simulation.config import US_PER_DAY, US_PER_HOUR, US_PER_S, SimulationConfig
+from training.simulation.config import US_PER_DAY, US_PER_HOUR, SimulationConfig
 from training.simulation.order_story import OrderStory
 from training.simulation.ordering import plan_order
 from training.simulation.outbox import EventSink, Outbox
+from training.simulation.policy import DefaultPolicy, RetailerPolicy
 from training.simulation.population import draw_profile
-from training.simulation.randomness import KeyedRandom, accumulate_weights
+from training.simulation.randomness import KeyedRandom
 from training.simulation.return_story import ReturnStory
 from training.simulation.returning import plan_returns
 from training.simulation.stage import CaseCounts, Stage
 from training.simulation.truth import TruthSink
+from training.simulation.visits import find_next_visit, is_errand
 from training.simulation.walk_in import plan_walk_ins
 from training.simulation.world import World
-
-_HOUR_SUMS: Final = accumulate_weights(
-    [
-        2.0, 1.0, 0.6, 0.4, 0.3, 0.4, 0.8, 1.6, 2.6, 3.6, 4.6, 4.8,
-        4.6, 4.4, 4.2, 4.2, 4.2, 4.0, 4.2, 5.2, 7.0, 7.6, 6.2, 4.0,
-    ]
-)  # fmt: skip
-"""Visits by hour of the shop's day (chosen: lunch and late evening are busy)."""
 
 ProgressCallback = Callable[[int], None]
 """Called with the number of simulated days, about once a day."""
@@ -64,6 +56,7 @@ def simulate(
     sink: EventSink,
     truth: TruthSink | None = None,
     on_progress: ProgressCallback | None = None,
+    policy: RetailerPolicy | None = None,
 ) -> SimulationSummary:
     """Tell the facts of a simulated shop to a sink and return what was told.
 
@@ -72,13 +65,14 @@ def simulate(
         sink: Takes the events, in order of ingest time; the caller closes it.
         truth: Takes the truth of each case; the caller closes it. None: not wanted.
         on_progress: Told the day reached.
+        policy: The shop's decisions. None: those of `policy.DefaultPolicy`.
 
     Raises:
         ConfigError: An override names an unknown parameter.
     """
     world = World(config)
     outbox = Outbox(config, sink)
-    stage = Stage(world, outbox, truth)
+    stage = Stage(world, outbox, truth, policy or DefaultPolicy(config))
     _tell_prices(world, outbox)
     agents = [
         Agent(
@@ -90,7 +84,7 @@ def simulate(
         for index in range(config.n_customers)
     ]
     visits = [(time_us, agent.profile.index) for agent in agents
-              if (time_us := _find_next_visit(world, agent, -1)) >= 0]  # fmt: skip
+              if (time_us := find_next_visit(world, agent, -1)) >= 0]  # fmt: skip
     heapq.heapify(visits)
     day = 0
     while visits:
@@ -101,8 +95,9 @@ def simulate(
             if on_progress is not None:
                 on_progress(day)
         agent = agents[index]
+        stage.day = today
         _live(stage, agent, time_us)
-        next_us = _find_next_visit(world, agent, today)
+        next_us = find_next_visit(world, agent, today)
         if next_us >= 0:
             heapq.heapreplace(visits, (next_us, index))
         else:
@@ -130,43 +125,12 @@ def _tell_prices(world: World, outbox: Outbox) -> None:
         outbox.tell(draws, kind, time_us, payload, customer_id="", channel="CHANNEL_WEB")
 
 
-def _find_next_visit(world: World, agent: Agent, day: int) -> int:
-    """Return the next visit after a day, or -1 if there is none within the horizon.
-
-    A Poisson process on the clock of accumulated demand, one visit a day at most.
-    """
-    profile, config = agent.profile, world.config
-    rate = profile.orders_per_year + profile.walk_ins_per_year
-    if rate <= 0.0:
-        return -1
-    demand_until = world.seasons.demand_until
-    first_day = day + 1
-    if day < 0:
-        first_day = max((profile.join_us - config.start_us) // US_PER_DAY, 0)
-    if first_day >= config.days:
-        return -1
-    wait = agent.draws.exponential("wait", 365.25 / rate, agent.n_sessions)
-    found = bisect_right(demand_until, demand_until[first_day] + wait) - 1
-    time_us = config.start_us + found * US_PER_DAY + _draw_time_of_day_us(agent)
-    if found >= config.days or time_us >= profile.leave_us:
-        return -1
-    return time_us
-
-
-def _draw_time_of_day_us(agent: Agent) -> int:
-    hour = agent.draws.index("hour", _HOUR_SUMS, agent.n_sessions)
-    within = agent.draws.uniform("within-hour", agent.n_sessions)
-    return int((hour + within) * 3_600 * US_PER_S)
-
-
 def _live(stage: Stage, agent: Agent, time_us: int) -> None:
     """Let a customer act: an errand at a counter, or an order and what becomes of it."""
     draws = agent.draws.narrow(f"s{agent.n_sessions}")
     agent.n_sessions += 1
     agent.advance(time_us)
-    profile = agent.profile
-    rate = profile.orders_per_year + profile.walk_ins_per_year
-    if draws.is_hit("errand", profile.walk_ins_per_year / rate):
+    if is_errand(agent, draws):
         for item_draws, walk_in in plan_walk_ins(stage.world, agent, draws, time_us):
             ReturnStory(stage, agent, item_draws, walk_in).tell()
         return

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from training.simulation.outbox import Outbox
-from training.simulation.truth import Truth, TruthSink
+from training.simulation.policy import RetailerPolicy
+from training.simulation.truth import DecisionTruth, OfferTruth, Truth, TruthSink
 from training.simulation.world import World
 
 
@@ -33,14 +35,20 @@ class Stage:
         world: Surroundings of all agents.
         outbox: Takes the events.
         truth: Takes the truth; None: not wanted.
+        policy: The shop's decisions.
 
     Attributes:
+        day: Day of the visit that is lived.
         counts: Cases so far, by call.
     """
 
-    def __init__(self, world: World, outbox: Outbox, truth: TruthSink | None) -> None:
+    def __init__(
+        self, world: World, outbox: Outbox, truth: TruthSink | None, policy: RetailerPolicy
+    ) -> None:
         self.world = world
         self.outbox = outbox
+        self.policy = policy
+        self.day = 0
         self.counts: dict[str, CaseCounts] = {}
         self._truth = truth
 
@@ -55,3 +63,17 @@ class Stage:
         counts.n_abuse_checked += row.is_abuse and row.is_checked
         if self._truth is not None:
             self._truth.add(row)
+
+    def wants_offers(self, case_event_id: str) -> bool:
+        """Return whether somebody takes the potential outcomes of a case: they cost time."""
+        return self._truth is not None and not self.outbox.is_withheld(case_event_id)
+
+    def add_offers(self, rows: Sequence[OfferTruth]) -> None:
+        """Note the potential outcomes of a case that somebody wants."""
+        if self._truth is not None:
+            self._truth.add_offers(rows)
+
+    def add_decision(self, row: DecisionTruth) -> None:
+        """Note a decision on a return, unless it never reached the log."""
+        if self._truth is not None and not self.outbox.is_withheld(row.case_event_id):
+            self._truth.add_decision(row)

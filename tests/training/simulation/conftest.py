@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,13 @@ import pytest
 
 from features.log.writer import EventLogWriter
 from training.simulation import SimulationConfig, SimulationSummary, simulate
-from training.simulation.truth import TRUTH_FILE, Truth, TruthWriter
+from training.simulation.truth import (
+    TRUTH_FILE,
+    DecisionTruth,
+    OfferTruth,
+    Truth,
+    TruthWriter,
+)
 
 
 @dataclass
@@ -21,6 +27,8 @@ class Collected:
     config: SimulationConfig
     events: list[Any] = field(default_factory=list)
     truths: list[Truth] = field(default_factory=list)
+    offers: list[OfferTruth] = field(default_factory=list)
+    decisions: list[DecisionTruth] = field(default_factory=list)
     summary: SimulationSummary | None = None
 
     def append_structs(self, events: list[Any]) -> None:
@@ -28,6 +36,12 @@ class Collected:
 
     def add(self, row: Truth) -> None:
         self.truths.append(row)
+
+    def add_offers(self, rows: Sequence[OfferTruth]) -> None:
+        self.offers.extend(rows)
+
+    def add_decision(self, row: DecisionTruth) -> None:
+        self.decisions.append(row)
 
     def of_kind(self, kind: str) -> list[Any]:
         """Return events of a kind, repetitions left out."""

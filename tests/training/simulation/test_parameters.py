@@ -28,7 +28,7 @@ def test_every_type_and_setting_stands_there() -> None:
 def test_draws_stand_with_what_they_are_drawn_with() -> None:
     draws = {row.name for rows in collect_parameters().values() for row in rows
              if row.name.startswith(("is_hit", "lognormal", "exponential"))}  # fmt: skip
-    assert "is_hit 'takes'" in draws
+    assert "is_hit 'stolen'" in draws
     assert len(draws) > 50
 
 

@@ -210,7 +210,9 @@ def test_new_terms_hold_for_orders_and_clicks_from_their_day_on(
     from_us = run.config.start_us + FROM_DAY * US_PER_DAY
     for event in run.of_kind("order_placed"):
         assert event.order_placed.return_window_days == (14 if event.event_time >= from_us else 30)
-    made = [event.event_time for event in run.of_kind("offer_made")]
+    clicks = {event.event_id for event in run.of_kind("cancel_requested")}
+    offers = run.of_kind("offer_made")
+    made = [e.event_time for e in offers if e.offer_made.case_event_id in clicks]
     assert made
     assert max(made) < from_us + US_PER_DAY
     for event in run.of_kind("return_requested"):

@@ -63,11 +63,22 @@ _CHINESE: Final = {
     "long_cart": "加购过久",
     "price_drop": "降价",
     "promise_slipped": "发货承诺延误",
+    "no_tracking": "物流无更新",
+    "checkout_left": "曾离开结算页",
+    "address_flipped": "改了地址",
+    "policy_worry": "担心退货",
+    "stock_short": "缺货",
+    "product_doubt": "对商品存疑",
+    "return_experience": "退货体验差",
     "fishing": "钓取补偿",
     "coupon": "优惠券",
     "price_protection": "价格保护",
     "shipping_upgrade": "加急配送",
     "exchange": "换货",
+    "freight_insurance": "运费险",
+    "points": "积分",
+    "preorder_discount": "预售折扣",
+    "partial_refund": "部分退款",
 }
 
 
