@@ -187,7 +187,7 @@ class ClickStory:
         self._stage.add_truth(
             Truth(
                 case_event_id=case_id,
-                person=agent.profile.customer_id,
+                person=agent.profile.person,
                 call="cancellation",
                 pattern=(Pattern.OFFER_FISHING if is_fishing else look_alike).value,
                 is_abuse=is_fishing,

@@ -148,7 +148,7 @@ class OrderStory:
         self._stage.add_truth(
             Truth(
                 case_event_id=event_id,
-                person=profile.customer_id,
+                person=profile.person,
                 call="order",
                 pattern=kind.value,
                 is_abuse=intent is not None,

@@ -64,7 +64,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         index: Place in the population.
-        customer_id: Pseudonym as written into events.
+        customer_id: Pseudonym as written into events, until an account is closed.
+        person: Name in the truth, under all accounts; written into no event.
         type_name: For tables only.
         is_chinese: Writes Chinese, else English.
         region: Index into `logistics.REGIONS`.
@@ -80,6 +81,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
     index: int
     customer_id: str
+    person: str
     type_name: str
     is_chinese: bool
     region: int
@@ -148,6 +150,7 @@ def draw_profile(config: SimulationConfig, index: int) -> Profile:
     profile = Profile(
         index=index,
         customer_id=f"c{draws.token('id')[:16]}",
+        person=f"p{draws.token('person')[:16]}",
         type_name=agent_type.name,
         is_chinese=shared.is_hit("chinese", config.chinese_share),
         region=shared.index("region", REGION_SUMS),

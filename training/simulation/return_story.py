@@ -245,7 +245,7 @@ class ReturnStory:
         self._stage.add_truth(
             Truth(
                 case_event_id=case_id,
-                person=agent.profile.customer_id,
+                person=agent.profile.person,
                 call="return",
                 pattern=plan.verdict.kind.value,
                 is_abuse=plan.verdict.is_abuse,

@@ -38,6 +38,7 @@ def _make_cases(is_abuse: npt.NDArray[np.bool_], column: npt.NDArray[np.float64]
         would_leave=np.full(N, np.nan),
         patterns=["wardrobing" if bad else "plain" for bad in is_abuse],
         customers=[f"c{n // 2:08x}" for n in range(N)],
+        customer_ids=[f"c{n // 2:08x}" for n in range(N)],
         event_ids=[random.bytes(8).hex() for _ in range(N)],
         time_us=np.arange(N, dtype=np.int64) * 997_351,
         ingest_us=np.arange(N, dtype=np.int64) * 997_351 + 8_003_011,

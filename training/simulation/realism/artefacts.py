@@ -63,7 +63,7 @@ def compute_artefact_aucs(worlds: Sequence[TrueCases]) -> list[ArtefactAuc]:
 def _list_artefacts(cases: TrueCases) -> dict[str, Floats]:
     columns = {
         "event id": _read_hex(cases.event_ids),
-        "customer id": _read_hex([name.lstrip("c") for name in cases.customers]),
+        "customer id": _read_hex([name.lstrip("c") for name in cases.customer_ids]),
         "file order within the day": cases.order_in_day,
         "sub-second of event time": cases.time_us % 1_000_000,
         "sub-second of ingest time": cases.ingest_us % 1_000_000,

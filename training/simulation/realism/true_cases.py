@@ -42,6 +42,7 @@ class TrueCases:
         would_leave: Shape `(n,)`: 1 or 0; NaN where it does not apply.
         patterns: Length n: `Pattern` or `LookAlike` values.
         customers: Length n: who acts, in truth: one person under all accounts and as a guest.
+        customer_ids: Length n: as the log names them, a guest's case by its own event id.
         event_ids: Length n.
         time_us: Shape `(n,)`: event time.
         ingest_us: Shape `(n,)`.
@@ -56,6 +57,7 @@ class TrueCases:
     would_leave: Floats
     patterns: list[str]
     customers: list[str]
+    customer_ids: list[str]
     event_ids: list[str]
     time_us: npt.NDArray[np.int64]
     ingest_us: npt.NDArray[np.int64]
@@ -111,6 +113,7 @@ def _select(
     taken = batch.take(pa.array(rows))
     assert set(taken.column("kind").to_pylist()) == {kind}
     event_ids = taken.column("event_id").to_pylist()
+    names = taken.column("customer_id").to_pylist()
     leaves = truth.column("would_leave_without_offer").cast(pa.float64())
     return TrueCases(
         call=call,
@@ -120,6 +123,7 @@ def _select(
         would_leave=leaves.to_numpy(),
         patterns=truth.column("pattern").to_pylist(),
         customers=truth.column("person").to_pylist(),
+        customer_ids=[name or event for name, event in zip(names, event_ids, strict=True)],
         event_ids=event_ids,
         time_us=taken.column("event_time").cast(pa.int64()).to_numpy(),
         ingest_us=taken.column("ingest_time").cast(pa.int64()).to_numpy(),
