@@ -50,7 +50,7 @@ class Sizes:
     month_days: tuple[int, int]
 
 
-FULL = Sizes((1, 2, 3, 4, 5), 12_000, 548, 5_000, 26_000, 6_000, (30, 730))
+FULL = Sizes((1, 2, 3, 4, 5), 12_000, 548, 5_000, 26_500, 6_000, (30, 730))
 SHORT = Sizes((1, 2), 2_000, 365, 0, 1_500, 1_500, (30, 365))
 
 
@@ -83,7 +83,9 @@ def main() -> int:
             worlds.append(world)
     pooled = [world for world in worlds if world.cases]
     report = Realism(
-        tuple(world.realism for world in worlds), *measure_pooled([one.cases for one in pooled])
+        tuple(world.realism for world in worlds),
+        len(pooled),
+        *measure_pooled([one.cases for one in pooled]),
     )
     values |= {"n_worlds": len(worlds), "n_pooled_worlds": len(pooled)}
     values |= summarise_realism(report, worlds)

@@ -127,7 +127,7 @@ def _draw_artefacts(report: Realism) -> Table:
         for row in report.artefacts
     ]  # fmt: skip
     return Table(
-        f"What must tell nothing (AUC, {len(report.worlds)} worlds together)",
+        f"What must tell nothing (AUC, {report.n_pooled} worlds together)",
         (Column("call"), Column("artefact"), *_right("AUC", "SE", "cases", "abusers")),
         tuple(rows),
         "bar: 0.50 +- 0.02",

@@ -72,4 +72,4 @@ def _measure(logs: Sequence[Path], calls: Sequence[str], output: Output) -> Real
         output.note(f"reading {log}")
         cases.append(read_true_cases(log))
         worlds.append(measure_world(log.name, cases[-1], calls))
-    return Realism(tuple(worlds), *measure_pooled(cases, calls))
+    return Realism(tuple(worlds), len(worlds), *measure_pooled(cases, calls))

@@ -41,11 +41,13 @@ class Realism:
 
     Attributes:
         worlds: One each.
-        artefacts: Of all worlds together.
-        look_alikes: Of all worlds together.
+        n_pooled: Worlds of which artefacts and look-alikes were taken together.
+        artefacts: Of those worlds.
+        look_alikes: Of those worlds.
     """
 
     worlds: tuple[WorldRealism, ...]
+    n_pooled: int
     artefacts: tuple[ArtefactAuc, ...]
     look_alikes: tuple[SharedMarginal, ...]
 
