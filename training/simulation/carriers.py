@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -100,7 +101,7 @@ class Carriers:
 
     def compute_mean_surprise_days(self, region: int, day: int) -> float:
         """Return the mean delay of a region's parcels of a day that nobody had promised."""
-        return sum(
+        return math.fsum(
             share
             * (self.compute_delay_days(carrier, day) - self.compute_promised_days(carrier, day))
             for carrier, share in LANES[region]
@@ -109,7 +110,7 @@ class Carriers:
     def _find_override(self, carrier: Carrier, day: int) -> float:
         if not self._delays:
             return 0.0
-        return sum(
+        return math.fsum(
             delay.delay_days
             for delay in self._delays
             if delay.carrier == carrier.name

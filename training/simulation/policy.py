@@ -7,6 +7,7 @@ decided by lot, so that what a decision changed can be told from the log.
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple, Protocol
 
 from training.simulation.config import SimulationConfig
@@ -202,7 +203,7 @@ class DefaultPolicy:
             if case.call != "return":
                 table = _ON_CLICK_BY_CODE.get(case.code, _ON_CLICK)
             arms = list_arms(case.call, is_sized=case.is_sized, is_short=case.is_short)
-            total = sum(table[arm] for arm in arms)
+            total = math.fsum(table[arm] for arm in arms)
             found = tuple((arm, table[arm] / total) for arm in arms)
             self._sums[key] = found
         return found
