@@ -37,6 +37,7 @@ HEAP_NAME, INDEX_NAME = "records.heap", "records.index"
 INDEX_MARK = 0x31_78_65_64_6E_69_68_00
 MIN_SLOTS = 1 << 12
 _N_SCANNED = 4_096
+_WORD_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +85,8 @@ class RecordTable:
         words = to_words(keys)
         places, ends = np.empty(len(words), np.int64), np.empty(len(words), np.int64)
         view = self._get_view()
-        failed = find_records(view.slots, view.heap, words, snapshot, places, ends)
-        if failed >= 0:  # The heap may have grown behind what is mapped.
-            view = self._map_again()
-            failed = find_records(view.slots, view.heap, words, snapshot, places, ends)
-            if failed >= 0:
-                raise describe_damage(self._folder / HEAP_NAME)
+        while find_records(view.slots, view.heap, words, snapshot, places, ends) >= 0:
+            view = self._map_what_grew(view)
         return _copy(view, places, ends)
 
     def scan(
@@ -128,11 +125,8 @@ class RecordTable:
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return a shard's keys, where their records begin in the heap, and their sizes."""
         view = self._get_view()
-        found = self._try_list(view, shard, snapshot) or self._try_list(
-            self._map_again(), shard, snapshot
-        )
-        if found is None:
-            raise describe_damage(self._folder / HEAP_NAME)
+        while (found := self._try_list(view, shard, snapshot)) is None:
+            view = self._map_what_grew(view)
         words, places, sizes = found
         keys = words.view(np.uint8).reshape(-1, ENTITY_KEY_SIZE)
         # Big-endian words compare as bytes do.
@@ -167,6 +161,19 @@ class RecordTable:
             raise StoreUnavailableError(
                 "the store is closed", field="store", value=str(self._folder), fix="open it again"
             )
+
+    def _map_what_grew(self, view: RecordView) -> RecordView:
+        """Return the memory again if the heap has grown behind what a look found wanting.
+
+        However often that happens while somebody looks.
+
+        Raises:
+            StoreUnavailableError: It has not: what was found is damaged.
+        """
+        path = self._folder / HEAP_NAME
+        if path.stat().st_size // 8 * 8 <= len(view.heap_bytes):
+            raise describe_damage(path)
+        return self._map_again()
 
     def _map_again(self) -> RecordView:
         heap = map_file(self._folder / HEAP_NAME)
@@ -237,7 +244,7 @@ def map_file(path: Path, n_bytes: int = 0, *, is_writing: bool = False) -> mmap.
         if size < n_bytes:
             raise describe_damage(path)
         if not size:
-            return mmap.mmap(-1, SEGMENT_BYTES)  # No empty file can be mapped.
+            return mmap.mmap(-1, _WORD_BYTES)  # No empty file can be mapped.
         memory = mmap.mmap(
             descriptor, size, access=mmap.ACCESS_WRITE if is_writing else mmap.ACCESS_READ
         )
