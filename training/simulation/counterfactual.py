@@ -28,6 +28,7 @@ from training.simulation.gestures import Arm, compute_cost_minor, find_reach, li
 from training.simulation.keeping import (
     compute_click_away,
     decide_keeping,
+    draw_resistance,
     find_click_away,
 )
 from training.simulation.ordering import Order
@@ -129,6 +130,8 @@ def compute_click_outcomes(
     is_returned = _is_returned(stage, agent, draws, course)
     worth = _value_order(course, is_returned=is_returned, is_shipped="SHIPPED" in click.stage)
     rows = []
+    value_minor = order.value_minor
+    away_u = draws.uniform("stays-away")
     is_short = is_known_short(course, click.time_us)
     for arm in (None, *list_click_arms(order, is_short=is_short)):
         end = decide_outcome(temper, base, click.driver, arm)
@@ -139,11 +142,11 @@ def compute_click_outcomes(
         p_away = compute_click_away(end.p_leaves, end.p_takes, is_offered=arm is not None)
         rows.append(
             _make_row(
-                case_id, "cancellation", arm, order.value_minor, worth, 1.0 - end.p_leaves,
+                case_id, "cancellation", arm, value_minor, worth, 1.0 - end.p_leaves,
                 not end.leaves, end.p_takes, end.takes_offer,
                 is_returned=is_returned and not end.leaves,
                 comes_again=again.happens(
-                    click.time_us, is_away=draws.is_hit("stays-away", away)
+                    click.time_us, is_away=away_u < away
                 ),
                 p_again=again.compute_p(click.time_us, p_away),
                 is_factual=arm == (offer.arm if offer else None), weight=1.0,
@@ -169,18 +172,19 @@ def compute_order_outcomes(
     """
     order = course.order
     found, _ = list_candidates(stage.world, agent, draws, course, is_full=True)
-    ends = [_end_click(stage, agent, draws, course, item) for item in sorted(found)]
+    temper = draw_temper(draws)
+    ends = [_end_click(stage, agent, draws, course, temper, item) for item in sorted(found)]
     next_us = find_next_order_visit(stage.world, agent, stage.day, order.time_us)
     again = _Return(next_us, order.time_us + _REPURCHASE_US)
     is_returned = _is_returned(stage, agent, draws, course)
     worth = _value_order(course, is_returned=is_returned, is_shipped=False)
     is_short = course.way.short_us > 0
     arms = list_arms("order", is_sized=is_sized(order), is_short=is_short)
+    value_minor = order.value_minor
     return [
-        _follow(case_id, order.value_minor, worth, ends, arm, again, weight,
-                is_returned=is_returned)
+        _follow(case_id, value_minor, worth, ends, arm, again, weight, is_returned=is_returned)
         for arm in (None, *arms)
-    ]  # fmt: skip
+    ]
 
 
 class _ClickEnd(NamedTuple):
@@ -196,13 +200,13 @@ class _ClickEnd(NamedTuple):
 
 
 def _end_click(
-    stage: Stage, agent: Agent, draws: KeyedRandom, course: Course, candidate: Candidate
-) -> _ClickEnd:
+    stage: Stage, agent: Agent, draws: KeyedRandom, course: Course, temper: Temper,
+    candidate: Candidate,
+) -> _ClickEnd:  # fmt: skip
     click = describe_click(draws, course, candidate)
     is_short = is_known_short(course, click.time_us)
     view = view_click(agent, course.order, click, is_short=is_short)
     offer = stage.policy.choose_offer(view, draws)
-    temper: Temper = draw_temper(draws)
     base = compute_leave_logit(agent, course.order, click)
     end = decide_outcome(temper, base, click.driver, offer.arm if offer else None)
     away = find_click_away(
@@ -275,9 +279,11 @@ def compute_return_outcomes(
     worth = Worth(margin, lost, round(REPURCHASE_SHARE * max(margin, 0)))
     arms = list_arms("return", is_sized=plan.style.category.is_sized, is_short=False)
     rows = []
+    resistance = draw_resistance(agent, draws, plan)
+    away_u = draws.uniform("stays-away")
     for arm in (None, *arms):
-        end = decide_keeping(agent, draws, plan, arm)
-        is_away = draws.is_hit("stays-away", end.share_away)
+        end = decide_keeping(resistance, plan.verdict.cause, arm)
+        is_away = away_u < end.share_away
         rows.append(
             _make_row(
                 case_id, "return", arm, value_minor, worth, end.p_keeps, end.keeps, end.p_takes,

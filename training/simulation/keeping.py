@@ -68,45 +68,70 @@ class Keeping(NamedTuple):
     share_away: float
 
 
-def decide_keeping(agent: Agent, draws: KeyedRandom, plan: Return, arm: Arm | None) -> Keeping:
+class Resistance(NamedTuple):
+    """What decides a return under every offer: the same for all of them.
+
+    Attributes:
+        owns: Takes another size without any offer.
+        p_owns: Probability of that.
+        logit: What an offer must overcome.
+        u: An offer wins if it lies below the probability of that.
+        is_annoyed: Bargaining annoys.
+    """
+
+    owns: bool
+    p_owns: float
+    logit: float
+    u: float
+    is_annoyed: bool
+
+
+def draw_resistance(agent: Agent, draws: KeyedRandom, plan: Return) -> Resistance:
+    """Return what decides a return.
+
+    Args:
+        agent: Whose return; only read.
+        draws: The return's draws.
+        plan: The return.
+    """
+    cause = plan.verdict.cause
+    is_sized = plan.style.category.is_sized
+    logit = _RESISTANCE.get(cause, _RESISTANCE_DEFAULT)
+    logit += 0.4 * agent.draws.normal("stubborn")
+    logit += 0.2 * (math.log1p(plan.quantity * plan.unit_price_minor / 20_000) - 0.7)
+    return Resistance(
+        owns=plan.wants_exchange and is_sized,
+        p_owns=EXCHANGE_SHARE if cause is Cause.SIZE and is_sized else 0.0,
+        logit=logit,
+        u=draws.uniform("is-won"),
+        is_annoyed=draws.is_hit("annoyed", ANNOYED_SHARE),
+    )
+
+
+def decide_keeping(resistance: Resistance, cause: Cause, arm: Arm | None) -> Keeping:
     """Return whether an article is kept or exchanged under an offer.
 
     Who wants another size takes it without any offer, too. One uniform decides
     all offers.
 
     Args:
-        agent: Whose return; only read.
-        draws: The return's draws.
-        plan: The return.
+        resistance: The case's draws.
+        cause: Why it comes back.
         arm: The offer. None: nothing is offered.
     """
-    is_sized = plan.style.category.is_sized
-    p_own = EXCHANGE_SHARE if plan.verdict.cause is Cause.SIZE and is_sized else 0.0
-    owns = plan.wants_exchange and is_sized
+    owns, p_own = resistance.owns, resistance.p_owns
     if arm is None:
         return _conclude(owns, False, p_own, 0.0, False, 0.0, is_exchange=False)
-    p_won = compute_p_won(agent, plan, arm)
-    is_won = draws.is_hit("is-won", p_won)
+    power = find_return_power(arm, cause)
+    p_won = 1.0 / (1.0 + math.exp(resistance.logit - power)) if power else 0.0
+    is_won = resistance.u < p_won
     keeps = owns or is_won
     p_keeps = 1.0 - (1.0 - p_own) * (1.0 - p_won)
-    is_annoyed = draws.is_hit("annoyed", ANNOYED_SHARE)
     is_exchange = arm.gesture is Gesture.EXCHANGE
     return _conclude(
         keeps, keeps if is_exchange else is_won, p_keeps, p_keeps if is_exchange else p_won,
-        is_annoyed, ANNOYED_SHARE, is_exchange=is_exchange,
+        resistance.is_annoyed, ANNOYED_SHARE, is_exchange=is_exchange,
     )  # fmt: skip
-
-
-def compute_p_won(agent: Agent, plan: Return, arm: Arm) -> float:
-    """Return the probability that an offer alone makes a customer keep the article."""
-    cause = plan.verdict.cause
-    power = find_return_power(arm, cause)
-    if power == 0.0:
-        return 0.0
-    resistance = _RESISTANCE.get(cause, _RESISTANCE_DEFAULT)
-    resistance += 0.4 * agent.draws.normal("stubborn")
-    resistance += 0.2 * (math.log1p(plan.quantity * plan.unit_price_minor / 20_000) - 0.7)
-    return 1.0 / (1.0 + math.exp(resistance - power))
 
 
 def compute_click_away(

@@ -11,7 +11,7 @@ from training.simulation.catalogue import SIZES
 from training.simulation.checking import CONFIRMED, plan_return_labels
 from training.simulation.config import US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_S
 from training.simulation.counterfactual import compute_return_outcomes
-from training.simulation.keeping import Keeping, decide_keeping
+from training.simulation.keeping import Keeping, decide_keeping, draw_resistance
 from training.simulation.patterns import Gesture
 from training.simulation.policy import Action, CaseView, Offer
 from training.simulation.randomness import KeyedRandom
@@ -105,7 +105,8 @@ class ReturnStory:
         if self._stage.wants_offers(case_id):
             rows = compute_return_outcomes(self._stage, agent, draws, plan, case_id, offer)
             self._stage.add_offers(rows)
-        keeping = decide_keeping(agent, draws, plan, offer.arm if offer else None)
+        resistance = draw_resistance(agent, draws, plan)
+        keeping = decide_keeping(resistance, plan.verdict.cause, offer.arm if offer else None)
         agent.consider_leaving(draws, "stays-away", keeping.share_away, plan.time_us)
         if offer is None:
             return keeping
