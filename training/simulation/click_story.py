@@ -46,6 +46,10 @@ class ClickStory:
         self._course = course
         self._order = course.order
         self._click = click
+        self._wording = choose_wording(
+            draws.narrow("cancel"), agent.profile, click.code,
+            self._order.lines[0].style.category, is_later=stage.world.is_later(click.time_us),
+        )  # fmt: skip
 
     def _tell(self, kind: str, time_us: int, payload: Any, step: int = 0) -> str:
         return self._stage.outbox.tell(
@@ -103,11 +107,6 @@ class ClickStory:
 
     def _tell_request(self) -> str:
         order, click, draws = self._order, self._click, self._draws
-        world = self._stage.world
-        text = choose_wording(
-            draws.narrow("cancel"), self._agent.profile, click.code,
-            order.lines[0].style.category, is_later=world.is_later(click.time_us),
-        )  # fmt: skip
         requested = structs.CancelRequested(
             cancel_id=draws.token("cancel-id")[:16],
             order_id=order.order_id,
@@ -118,7 +117,7 @@ class ClickStory:
             return_window_days=order.return_window_days,
             stage=click.stage,
             delay_s=click.delay_s,
-            reason=structs.Reason(code=click.code, text=text or None),
+            reason=structs.Reason(code=click.code, text=self._wording.text or None),
             order_channel=order.channel,
             region=REGIONS[self._agent.profile.region].name,
             store_id=order.store_id,
@@ -196,6 +195,8 @@ class ClickStory:
                 kept_by=self._find_keeping(temper, base),
                 is_checked=bool(labels),
                 cause_nodes=tuple(node.value for node in click.nodes),
+                template=self._wording.template,
+                is_template_held_out=self._wording.is_held_out,
             )
         )
         for step, label in enumerate(labels):

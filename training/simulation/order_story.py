@@ -326,13 +326,15 @@ class OrderStory:
         if not 0 < traces.asked_us < end_us:
             return
         code = "REASON_CODE_LATE_DELIVERY" if way.slips else "REASON_CODE_OTHER"
-        text = choose_wording(
+        wording = choose_wording(
             self._draws.narrow("service"), self._agent.profile, code, None,
             is_later=self._stage.world.is_later(traces.asked_us),
         )  # fmt: skip
         message = structs.ServiceMessage(
             order_id=order.order_id,
-            message=structs.Reason(code=code, text=text or None, sentiment=self._draw_mood(way)),
+            message=structs.Reason(
+                code=code, text=wording.text or None, sentiment=self._draw_mood(way)
+            ),
         )
         self._tell("service_message", traces.asked_us, message)
         replied_us = find_reply_us(traces)

@@ -41,6 +41,10 @@ class ReturnStory:
         self._draws = draws
         self._plan = plan
         self._return_id = f"r{draws.token('return-id')[:16]}"
+        self._wording = choose_wording(
+            draws.narrow("return"), agent.profile, plan.code, plan.style.category,
+            is_later=stage.world.is_later(plan.time_us),
+        )  # fmt: skip
 
     def _tell(self, kind: str, time_us: int, payload: Any, step: int = 0) -> str:
         return self._stage.outbox.tell(
@@ -143,11 +147,7 @@ class ReturnStory:
         return closed_us
 
     def _tell_request(self) -> str:
-        plan, world = self._plan, self._stage.world
-        text = choose_wording(
-            self._draws.narrow("return"), self._agent.profile, plan.code, plan.style.category,
-            is_later=world.is_later(plan.time_us),
-        )  # fmt: skip
+        plan = self._plan
         order, line, evidence = plan.order, plan.line, plan.evidence
         requested = structs.ReturnRequested(
             return_id=self._return_id,
@@ -165,7 +165,7 @@ class ReturnStory:
             has_receipt=plan.has_receipt,
             store_id=plan.store_id,
             refund_tender=plan.refund_tender,
-            reason=structs.Reason(code=plan.code, text=text or None),
+            reason=structs.Reason(code=plan.code, text=self._wording.text or None),
             evidence=structs.ReturnEvidence(
                 is_photo_checked=evidence.is_photo_checked,
                 is_video_passed=evidence.is_video_passed,
@@ -254,6 +254,8 @@ class ReturnStory:
                 driver=plan.verdict.cause.value,
                 kept_by=(),
                 is_checked=bool(labels),
+                template=self._wording.template,
+                is_template_held_out=self._wording.is_held_out,
             )
         )
         is_taken_back = any(label.is_reversal for label in labels)

@@ -26,6 +26,8 @@ TRUTH_SCHEMA: Final = pa.schema(
         pa.field("kept_by", pa.list_(pa.string())),
         pa.field("is_checked", pa.bool_(), nullable=False),
         pa.field("cause_nodes", pa.list_(pa.string()), nullable=False),
+        pa.field("template", pa.string(), nullable=False),
+        pa.field("is_template_held_out", pa.bool_(), nullable=False),
     ]
 )
 """Columns of the truth of cases.
@@ -36,7 +38,10 @@ TRUTH_SCHEMA: Final = pa.schema(
 of the return, empty for orders. `kept_by`: gestures that, at some level, would keep
 a customer who leaves without one. `is_checked`: somebody checks it; the label may
 still lie beyond the log's end. `cause_nodes`: clicks
-only, the risk node or the pair of nodes (`drivers.Node`) that caused it.
+only, the risk node or the pair of nodes (`drivers.Node`) that caused it. `template`:
+which template of the bank the reason's words were made from, empty without words.
+`is_template_held_out`: that template comes into use late, so that a text model can be
+judged on words it never saw.
 """
 
 OFFER_SCHEMA: Final = pa.schema(
@@ -116,6 +121,8 @@ class Truth(NamedTuple):
     kept_by: tuple[str, ...]
     is_checked: bool
     cause_nodes: tuple[str, ...] = ()
+    template: str = ""
+    is_template_held_out: bool = False
 
 
 class OfferTruth(NamedTuple):

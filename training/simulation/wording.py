@@ -6,6 +6,8 @@ the drop-down's default; who writes may repeat the own earlier wording.
 
 from __future__ import annotations
 
+from typing import Final, NamedTuple
+
 from training.simulation.catalogue import Category
 from training.simulation.population import Profile
 from training.simulation.randomness import KeyedRandom
@@ -21,14 +23,35 @@ from training.simulation.text_bank import (
 _SILENT_SHARE = 0.15
 """Reasons without any text: the channel transmits the code only."""
 
+_LATER_SHARE = 0.4
+"""Written reasons that use a later wording once these are in use."""
+
 _HABITS = 2
 """Wordings a customer falls back on, per reason."""
 
 
+class Wording(NamedTuple):
+    """What a customer gives for a reason.
+
+    Attributes:
+        text: The words. Empty: the code alone.
+        template: Name of the template, e.g. `en/REASON_CODE_OTHER/usual/3`. Empty: no words.
+        is_held_out: The template is of those that come into use late: kept for testing.
+    """
+
+    text: str
+    template: str
+    is_held_out: bool
+
+
+SILENCE: Final = Wording("", "", False)
+"""A reason without words."""
+
+
 def choose_wording(
     draws: KeyedRandom, profile: Profile, code: str, category: Category | None, *, is_later: bool
-) -> str:
-    """Return the text that comes with a reason. Empty: none.
+) -> Wording:
+    """Return the words that come with a reason, and the template they were made from.
 
     Args:
         draws: The case's draws.
@@ -38,25 +61,26 @@ def choose_wording(
         is_later: Whether the later wordings are in use.
     """
     if draws.is_hit("silent", _SILENT_SHARE):
-        return ""
+        return SILENCE
+    language = "zh" if profile.is_chinese else "en"
     wordings = (CHINESE if profile.is_chinese else ENGLISH)[code]
     if not draws.is_hit("writes", profile.writes):
-        return wordings.default
+        return Wording(wordings.default, f"{language}/{code}/default", False)
     # A habit is keyed by the customer, not by the case: it comes again word for word.
     if draws.is_hit("repeats", profile.repeats_words):
         habit = draws.integer("habit", _HABITS)
         draws = KeyedRandom(draws.seed, f"c{profile.index}/habit{habit}/{code}")
-    bank = wordings.usual
-    if is_later and draws.is_hit("later", 0.4):
-        bank = wordings.later
-    text = bank[draws.integer("wording", len(bank))]
+    is_held_out = is_later and draws.is_hit("later", _LATER_SHARE)
+    bank = wordings.later if is_held_out else wordings.usual
+    row = draws.integer("wording", len(bank))
     openings = CHINESE_OPENINGS if profile.is_chinese else ENGLISH_OPENINGS
     closings = CHINESE_CLOSINGS if profile.is_chinese else ENGLISH_CLOSINGS
     item = _name_item(profile, category)
     opening = openings[draws.integer("opening", len(openings))]
     closing = closings[draws.integer("closing", len(closings))]
-    body = text.format(item=item, n=2 + draws.integer("number", 8))
-    return f"{opening}{body}{closing}"
+    body = bank[row].format(item=item, n=2 + draws.integer("number", 8))
+    template = f"{language}/{code}/{'later' if is_held_out else 'usual'}/{row}"
+    return Wording(f"{opening}{body}{closing}", template, is_held_out)
 
 
 def _name_item(profile: Profile, category: Category | None) -> str:
