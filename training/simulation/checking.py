@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from training.simulation.checkers import choose_checker
 from training.simulation.config import US_PER_DAY, LabelSettings
 from training.simulation.patterns import Pattern
 from training.simulation.policy import NOT_DELIVERED, CaseView, compute_request_suspicion
@@ -26,7 +27,7 @@ _FOUND_SHARE: Final = {
     Pattern.PRICE_ARBITRAGE: 0.80,
     Pattern.OFFER_FISHING: 0.80,
 }
-"""Share of checked abuse that the check recognises; the rest is cleared."""
+"""Share of checked abuse that checks recognise, all checkers together; the rest is cleared."""
 
 CONFIRMED: Final = "LABEL_KIND_ABUSE_CONFIRMED"
 CLEARED: Final = "LABEL_KIND_ABUSE_CLEARED"
@@ -106,12 +107,13 @@ def _judge(
     settings: LabelSettings, draws: KeyedRandom, pattern: Pattern | None, seen_us: int
 ) -> list[Label]:
     """Return the verdict of a check and, where it was wrong, its correction."""
+    checker = choose_checker(draws)
     days = 1.0 + draws.lognormal("verdict", settings.delay_median_days, settings.delay_sigma)
     time_us = seen_us + int(days * US_PER_DAY)
     if pattern is not None:
-        is_found = draws.is_hit("recognised", _FOUND_SHARE[pattern])
+        is_found = draws.is_hit("recognised", 1.0 - (1.0 - _FOUND_SHARE[pattern]) * checker.misses)
         return [Label(time_us, CONFIRMED if is_found else CLEARED, False)]
-    if not draws.is_hit("wrongly-confirmed", settings.wrongly_confirmed_share):
+    if not draws.is_hit("wrongly-confirmed", settings.wrongly_confirmed_share * checker.blames):
         return [Label(time_us, CLEARED, False)]
     labels = [Label(time_us, CONFIRMED, False)]
     if draws.is_hit("appeals", settings.appeal_share):

@@ -22,7 +22,17 @@ from pydantic import BaseModel
 
 _FOLDER: Final = Path(__file__).parent
 _NO_WORLD: Final = frozenset(
-    {"__init__", "parameters", "rates", "diff", "closure", "sinks", "what_if", "text_bank"}
+    {
+        "__init__",
+        "parameters",
+        "rates",
+        "diff",
+        "closure",
+        "sinks",
+        "what_if",
+        "text_bank",
+        "praise_bank",
+    }
 )
 """Modules that measure, write or hold texts: nothing in them shapes the world's numbers."""
 

@@ -22,6 +22,7 @@ from training.simulation.population import draw_profile
 from training.simulation.randomness import KeyedRandom
 from training.simulation.return_story import ReturnStory
 from training.simulation.returning import plan_returns
+from training.simulation.reviews import tell_reviews
 from training.simulation.stage import CaseCounts, Stage
 from training.simulation.truth import TruthSink
 from training.simulation.visits import find_next_visit, is_errand
@@ -139,5 +140,7 @@ def _live(stage: Stage, agent: Agent, time_us: int) -> None:
     if arrival is None:
         return
     delivered_us, late_us = arrival
-    for line_draws, plan in plan_returns(stage.world, agent, draws, order, delivered_us, late_us):
+    returns = plan_returns(stage.world, agent, draws, order, delivered_us, late_us)
+    tell_reviews(stage, agent, draws, order, arrival, returns)
+    for line_draws, plan in returns:
         ReturnStory(stage, agent, line_draws, plan).tell()
