@@ -358,12 +358,11 @@ def test_a_reader_sees_whole_commits_while_the_store_is_written(store: FeatureSt
     assert set(store.read_records(names)) == {b"039" * 50}
 
 
+@pytest.mark.parametrize("open_again", ["lmdb", "redis", "redis cluster"], indirect=True)
 def test_what_was_committed_is_there_when_the_store_is_opened_again(
     open_again: Callable[[], FeatureStore],
 ) -> None:
     store = open_again()
-    if isinstance(store, MemoryFeatureStore):
-        pytest.skip("memory forgets by design")
     store.commit_records([_records(4, 0, {_key(4): b"kept"})])
     store.commit_seen([_seen(4, 0, {0x14: (3, 4)})])
     store.close()

@@ -23,6 +23,9 @@ _MAX_FRIGHT: Final = 3
 """Confirmed cases beyond this make nobody more careful."""
 
 
+_BUDGET_US: Final = 30 * US_PER_DAY
+_TREAT: Final = 0.25
+"""Share of a month's budget that is left for something small, whatever was spent before."""
 _WARINESS_US: Final = 120 * US_PER_DAY
 """How long a verified return keeps a customer wary."""
 
@@ -62,6 +65,8 @@ class Agent:
         "_phase_until_us",
         "_return_times_us",
         "_returned",
+        "_spent_minor",
+        "_spent_us",
         "_verified_us",
         "customer_id",
         "device_draws",
@@ -87,6 +92,8 @@ class Agent:
         self._n_accounts = 1
         self._n_verdicts = 0
         self._closing_us: int | None = None
+        self._spent_minor = 0.0
+        self._spent_us = start_us
         self.n_sessions = 0
         self.n_cancel_clicks = 0
         self.n_caught = 0
@@ -158,6 +165,21 @@ class Agent:
         profile = self.profile
         appetite = profile.when_caught ** min(self.n_caught, 8)
         return float(appetite * profile.when_verified ** min(self.n_verified, 4))
+
+    def find_budget_minor(self, now_us: int) -> float:
+        """Return what the customer would spend now: what came in less what was spent, or a treat.
+
+        Money comes in evenly and adds up to a month's; what was spent beyond it is saved up for.
+        """
+        month = self.profile.budget_minor
+        earned = month * max(now_us - self._spent_us, 0) / _BUDGET_US
+        return max(month - max(self._spent_minor - earned, 0.0), _TREAT * month)
+
+    def spend(self, amount_minor: int, time_us: int) -> None:
+        """Note what an order took of the budget; a return or a cancellation puts nothing back."""
+        earned = self.profile.budget_minor * max(time_us - self._spent_us, 0) / _BUDGET_US
+        self._spent_minor = max(self._spent_minor - earned, 0.0) + amount_minor
+        self._spent_us = max(time_us, self._spent_us)
 
     def remember_return(self, time_us: int, style: Style) -> None:
         """Note a return, for the shop's own suspicion and for buying the style again."""

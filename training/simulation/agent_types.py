@@ -23,6 +23,7 @@ class AgentType:
         share: Share of customers.
         orders_per_year: Median number of orders.
         basket: Mean number of further lines in an order.
+        budget_minor: Median money for this shop per 30 days, for what is to be kept.
         dissatisfaction: Factor on changing one's mind.
         size_doubt: Orders two sizes of one style.
         lateness: Waits with a return until the window's last part.
@@ -38,6 +39,7 @@ class AgentType:
         price_sensitivity, impatience, impulse, cart_dawdle: Weight of the cancel drivers.
         payment_friction: Trouble with paying.
         coupon_love: Uses a coupon or buys on promotion.
+        haggles: Asks the service for a better price right after ordering.
         asks_policy: Asks about the return policy, changes the address, before dear orders.
         wear, hoard, churn, empty_box, arbitrage, receiptless, fish: Abuse per opportunity while
             the customer is in an abusive phase.
@@ -53,6 +55,7 @@ class AgentType:
     share: float
     orders_per_year: float = 4.6
     basket: float = 0.5
+    budget_minor: float = 150_000.0
     dissatisfaction: float = 1.0
     size_doubt: float = 0.02
     lateness: float = 0.10
@@ -70,6 +73,7 @@ class AgentType:
     cart_dawdle: float = 0.12
     payment_friction: float = 0.045
     coupon_love: float = 0.25
+    haggles: float = 0.015
     asks_policy: float = 0.03
     wear: float = 0.0
     hoard: float = 0.0
@@ -89,10 +93,12 @@ class AgentType:
 
 HONEST_TYPES: Final = (
     AgentType(name="regular", share=0.50),
-    AgentType(name="rare", share=0.11, orders_per_year=1.6, keeps_receipts=0.85),
     AgentType(
-        name="heavy buyer", share=0.075, orders_per_year=19.0, basket=0.9, dissatisfaction=1.25,
-        writes=0.35, coupon_love=0.4,
+        name="rare", share=0.11, orders_per_year=1.6, budget_minor=100_000.0, keeps_receipts=0.85,
+    ),
+    AgentType(
+        name="heavy buyer", share=0.075, orders_per_year=19.0, basket=0.9, budget_minor=300_000.0,
+        dissatisfaction=1.25, writes=0.35, coupon_love=0.4,
     ),
     AgentType(name="size unsure", share=0.08, size_doubt=0.22, orders_per_year=5.5, basket=0.6),
     AgentType(
@@ -103,7 +109,7 @@ HONEST_TYPES: Final = (
         walk_ins_per_year=0.8, orders_per_year=8.0, gift_card=0.35, insulted=0.04,
     ),
     AgentType(
-        name="price hunter", share=0.055, price_sensitivity=0.75, coupon_love=0.75,
+        name="price hunter", share=0.055, price_sensitivity=0.75, coupon_love=0.75, haggles=0.12,
         orders_per_year=6.5, cart_dawdle=0.3,
     ),
     AgentType(
@@ -145,8 +151,8 @@ ABUSIVE_TYPES: Final = (
         shift_on_verify=0.3, insulted=0.005,
     ),
     AgentType(
-        name="offer fisher", share=0.0080, fish=0.72, price_sensitivity=0.5, coupon_love=0.6,
-        orders_per_year=10.0,
+        name="offer fisher", share=0.0140, fish=0.88, price_sensitivity=0.5, coupon_love=0.6,
+        haggles=0.4, orders_per_year=10.0,
     ),
     AgentType(
         name="mixed", share=0.0050, wear=0.25, churn=0.20, empty_box=0.20, fish=0.2, hoard=0.10,

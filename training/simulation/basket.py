@@ -124,6 +124,7 @@ class Basket:
         self.lines: list[Line] = []
         self.missed: list[Missed] = []
         self._on_hand: dict[tuple[int, str, str], int] = {}
+        self._budget_minor = agent.find_budget_minor(session_us)
 
     @property
     def value_minor(self) -> int:
@@ -177,6 +178,7 @@ class Basket:
         price = self._world.prices.quote(style, self._today, sku).unit_price_minor
         reserve = _WISH_CHEAPEST + (1.0 - _WISH_CHEAPEST) * draws.uniform("wish-reserve")
         is_cheap = price <= reserve * style.list_price_minor
+        is_cheap = is_cheap and price <= self._count_left_minor()
         if is_cheap and self._is_offered(style, size, colour, _WISH_STEP):
             self._add(style, size, colour, None, _WISH_STEP)
 
@@ -229,8 +231,8 @@ class Basket:
     ) -> tuple[Style, str] | None:
         """Return style and colour by taste, season, price and stock, or by what an intent needs.
 
-        None: what was wanted is sold out, and the customer lets it be (never the
-        first line: an order has one).
+        None: what was wanted is sold out or too dear for what is left, and the
+        customer lets it be (never the first line: an order has one).
         """
         draws, agent, world = self._draws, self._agent, self._world
         again, tastes = self._returned, agent.profile.taste_sums
@@ -252,12 +254,28 @@ class Basket:
             if not draws.is_hit("fits-plan", self._compute_fit(style, sku, intent), key):
                 continue
             colour = colour or self._draw_colour(style, key)
+            if intent is None and not self._is_affordable(style, size, colour):
+                continue
             if self._is_offered(style, size, colour, key):
                 break
             self.missed.append(Missed(key, style.make_sku(size, colour), style.style_id))
             if step > 0 and draws.is_hit("forgoes", _FORGONE, key):
                 return None
+        else:
+            if step > 0 and intent is None:
+                return None
         return style, colour or self._draw_colour(style, key)
+
+    def _count_left_minor(self) -> float:
+        """Return what is left of the budget; what is meant to go back takes none of it."""
+        return self._budget_minor - sum(
+            line.quantity * line.seen_price_minor for line in self.lines if line.intent is None
+        )
+
+    def _is_affordable(self, style: Style, size: str, colour: str) -> bool:
+        sku = style.make_sku(size, colour)
+        price = self._world.prices.quote(style, self._today, sku).unit_price_minor
+        return price <= self._count_left_minor()
 
     def _draw_colour(self, style: Style, key: int) -> str:
         return style.colours[self._draws.integer("colour", len(style.colours), key)]

@@ -30,6 +30,10 @@ _DEAR_MINOR: Final = 60_000
 _DEFAULT_CODE_SHARE: Final = 0.42
 """Clicks that keep the drop-down's first entry, changed mind, whatever the driver."""
 
+_FISHED_MINOR: Final = 25_000
+_FISHED_DEAR: Final = 1.1
+"""Who fishes does so for orders of which a share is worth it."""
+_FISHED_CHEAP: Final = 0.75
 _NO_REPLY_US: Final = 10 * US_PER_MINUTE
 _NO_TRACKING_US: Final = int(3.5 * US_PER_DAY)
 _RECENT_US: Final = 60 * US_PER_DAY
@@ -186,11 +190,12 @@ def list_candidates(
                 found.append(Candidate(time_us, rule.driver, rule.nodes, share, u))
     appetite = agent.compute_appetite()
     if appetite:
-        share = min(profile.fish * appetite, 1.0)
+        worth = _FISHED_DEAR if order.value_minor >= _FISHED_MINOR else _FISHED_CHEAP
+        share = min(profile.fish * appetite * worth, 0.95)
         calm *= 1.0 - share
         u = draws.uniform(Pattern.OFFER_FISHING.value)
         if u < share or is_full:
-            after_us = int(draws.lognormal("fishes-after", 16.0, 1.2) * US_PER_HOUR)
+            after_us = int(draws.lognormal("fishes-after", 32.0, 1.4) * US_PER_HOUR)
             if 0 < after_us < last_us - order.time_us:
                 found.append(Candidate(order.time_us + after_us, Driver.FISHING, (), share, u))
     return found, 1.0 - calm

@@ -75,15 +75,15 @@ class Rule(NamedTuple):
 
 
 COMPARES: Final = Rule(
-    "compares", Driver.PRICE_DROP, (Node.PRICE_DROPPED,), 0.60, "price_sensitivity", 12.0, 0.7
+    "compares", Driver.PRICE_DROP, (Node.PRICE_DROPPED,), 0.60, "price_sensitivity", 8.0, 0.9
 )
 """Who does not compare need not be told of prices: they are dear to look up."""
 
 _SINGLES: Final = (
-    Rule("regrets", Driver.IMPULSE, (Node.ORDERED,), 0.92, "impulse", 2.5, 1.2),
+    Rule("regrets", Driver.IMPULSE, (Node.ORDERED,), 0.92, "impulse", 4.0, 1.8),
     Rule("gives-up-paying", Driver.PAYMENT, (Node.PAYMENT_FAILED,), 0.22, "", 2.0, 0.0),
-    Rule("size-doubt", Driver.SIZE_DOUBT, (Node.CHART_OPENED,), 0.20, "", 6.0, 0.9),
-    Rule("long-cart", Driver.LONG_CART, (Node.CART_OLD,), 0.12, "", 9.0, 0.9),
+    Rule("size-doubt", Driver.SIZE_DOUBT, (Node.CHART_OPENED,), 0.20, "", 9.0, 1.2),
+    Rule("long-cart", Driver.LONG_CART, (Node.CART_OLD,), 0.12, "", 12.0, 1.2),
     Rule("checkout-left", Driver.CHECKOUT_LEFT, (Node.CHECKOUT_LEFT,), 0.05, "", 5.0, 0.9),
     Rule("address-flipped", Driver.ADDRESS_FLIPPED, (Node.ADDRESS_FLIPPED,), 0.10, "", 4.0, 0.9),
     Rule("policy-worry", Driver.POLICY_WORRY, (Node.POLICY_ASKED,), 0.08, "", 10.0, 0.8),
@@ -131,7 +131,7 @@ LEAVE_LOGIT: Final[dict[Driver, float]] = {
     Driver.STOCK_SHORT: 0.4,
     Driver.PRODUCT_DOUBT: 0.6,
     Driver.RETURN_EXPERIENCE: 0.2,
-    Driver.FISHING: -2.6,
+    Driver.FISHING: -3.0,
 }
 """Logit of leaving when nothing is offered, of an average customer before shipment."""
 

@@ -326,6 +326,8 @@ class OrderStory:
         if not 0 < traces.asked_us < end_us:
             return
         code = "REASON_CODE_LATE_DELIVERY" if way.slips else "REASON_CODE_OTHER"
+        if traces.haggles:
+            code = "REASON_CODE_BETTER_PRICE"
         wording = choose_wording(
             self._draws.narrow("service"), self._agent.profile, code, None,
             is_later=self._stage.world.is_later(traces.asked_us),

@@ -97,6 +97,12 @@ class Order(NamedTuple):
         return max(total - self.discount_minor, 0)
 
     @property
+    def kept_minor(self) -> int:
+        """What the customer pays for lines that are not meant to go back, coupon left aside."""
+        lines = (line for line in self.lines if line.intent is None)
+        return sum(line.quantity * line.quote.unit_price_minor for line in lines)
+
+    @property
     def cost_minor(self) -> int:
         """What the goods cost the shop."""
         return sum(line.quantity * line.style.unit_cost_minor for line in self.lines)

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from features.log import structs
 from training.simulation.config import US_PER_DAY, US_PER_S, SimulationConfig
-from training.simulation.randomness import KeyedRandom
+from training.simulation.randomness import KeyedRandom, to_lognormal
 
 _Event: Final[Any] = structs.Event
 
@@ -22,6 +22,7 @@ _LATE_US: Final = US_PER_DAY // 2
 """Least lateness of a late fact; delays of seconds and minutes stay far below."""
 
 _OWN_CHANNELS: Final = frozenset({"CHANNEL_WEB", "CHANNEL_APP", "CHANNEL_STORE"})
+_DELAY_SIGMA: Final = 0.8
 _MARKETPLACE_FACTOR: Final = 10.0
 """Marketplaces are polled every minute or two; own channels push."""
 
@@ -73,7 +74,8 @@ class Outbox:
             step: Tells facts of one kind and entity apart.
         """
         event_id = draws.token(kind, step)
-        ingest_us = time_us + self._draw_delay_us(draws, kind, channel, step)
+        u_late, u_again, u_delay = draws.three_uniforms("way-" + kind, step)
+        ingest_us = time_us + self._compute_delay_us(u_late, u_delay, channel)
         if ingest_us >= self._end_us:
             self._withheld.add(event_id)
             return event_id
@@ -89,7 +91,7 @@ class Outbox:
         self.n_by_kind[kind] += 1
         heapq.heappush(self._heap, (ingest_us, event_id, 0, event))
         self.n_late += ingest_us - time_us >= _LATE_US
-        if draws.is_hit(f"again-{kind}", self._settings.duplicate_share, step):
+        if u_again < self._settings.duplicate_share:
             self._repeat(draws, kind, step, ingest_us, event)
         return event_id
 
@@ -97,15 +99,15 @@ class Outbox:
         """Return whether the horizon ends before that fact arrives."""
         return event_id in self._withheld
 
-    def _draw_delay_us(self, draws: KeyedRandom, kind: str, channel: str, step: int) -> int:
+    def _compute_delay_us(self, u_late: float, u_delay: float, channel: str) -> int:
         settings = self._settings
-        if draws.is_hit(f"late-{kind}", settings.late_share, step):
+        if u_late < settings.late_share:
             span_us = settings.late_max_days * US_PER_DAY - _LATE_US
-            return _LATE_US + int(draws.uniform(f"late-by-{kind}", step) ** 2 * span_us)
+            return _LATE_US + int(u_delay**2 * span_us)
         median = settings.delay_median_s
         if channel not in _OWN_CHANNELS:
             median *= _MARKETPLACE_FACTOR
-        return int(draws.lognormal(f"delay-{kind}", median, 0.8, step) * US_PER_S)
+        return int(to_lognormal(u_delay, median, _DELAY_SIGMA) * US_PER_S)
 
     def _repeat(self, draws: KeyedRandom, kind: str, step: int, ingest_us: int, event: Any) -> None:
         """Tell the same fact once more, some minutes to hours later."""

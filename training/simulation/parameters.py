@@ -30,11 +30,9 @@ _NO_WORLD: Final = frozenset(
         "closure",
         "sinks",
         "what_if",
-        "text_bank",
-        "praise_bank",
     }
 )
-"""Modules that measure, write or hold texts: nothing in them shapes the world's numbers."""
+"""Modules that measure or write: nothing in them shapes the world's numbers."""
 
 _DRAWS: Final = frozenset({"is_hit", "exponential", "lognormal", "normal", "uniform", "index"})
 _UNITS: Final = {

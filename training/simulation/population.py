@@ -20,7 +20,9 @@ from training.simulation.config import US_PER_DAY, SimulationConfig
 from training.simulation.logistics import REGION_SUMS
 from training.simulation.randomness import KeyedRandom, accumulate_weights
 
-_RATES: Final = frozenset({"orders_per_year", "walk_ins_per_year", "dissatisfaction", "basket"})
+_RATES: Final = frozenset(
+    {"orders_per_year", "walk_ins_per_year", "dissatisfaction", "basket", "budget_minor"}
+)
 _TEMPERS: Final = frozenset({"impulse", "impatience", "price_sensitivity", "payment_friction"})
 _NOT_PERSONAL: Final = frozenset(
     {"name", "share", "on_days", "off_days", "when_caught", "when_verified"}
@@ -35,7 +37,7 @@ _TEMPER_SPREAD: Final = 1.1
 HOUSEHOLD_SIZE: Final = 4
 _HOUSEHOLD_SHARE: Final = 0.12
 DORMITORY_SIZE: Final = 8
-_DORMITORY_SHARE: Final = 0.02
+_DORMITORY_SHARE: Final = 0.07
 """Share of blocks of neighbours at one address: dormitories, offices, parcel shops."""
 RING_SIZE: Final = 6
 RING_BLOCK_SHARE: Final = 0.005
@@ -99,6 +101,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     when_verified: float
     orders_per_year: float
     basket: float
+    budget_minor: float
     dissatisfaction: float
     size_doubt: float
     lateness: float
@@ -116,6 +119,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     cart_dawdle: float
     payment_friction: float
     coupon_love: float
+    haggles: float
     asks_policy: float
     wear: float
     hoard: float

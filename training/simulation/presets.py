@@ -30,7 +30,13 @@ _PRESETS: Final[dict[str, dict[str, Any]]] = {
     # Six times as many rings, fewer lone abusers, who cover their tracks no better.
     "rings": {"ring_scale": 6.0, "abuser_scale": 0.7},
     # Clothes and shoes above all, and returns as in Germany, Austria and Switzerland.
-    "fashion-dach": {"fashion_scale": 4.0, "dissatisfaction_scale": 2.2, "chinese_share": 0.0},
+    # More abusers, for the same share of more returns.
+    "fashion-dach": {
+        "fashion_scale": 4.0,
+        "dissatisfaction_scale": 2.2,
+        "abuser_scale": 1.2,
+        "chinese_share": 0.0,
+    },
 }
 
 WORLDS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(_PRESETS)

@@ -18,6 +18,9 @@ import xxhash
 
 _UNIT = 2.0**-53
 _HALF_STEP = 2.0**-54
+_STRIDE = 0x9E3779B97F4A7C15
+"""Odd, hence the keys of 2^64 steps all differ (2^64 over the golden ratio)."""
+_MASK = 2**64 - 1
 _normal_quantile = NormalDist().inv_cdf
 _hash64 = xxhash.xxh3_64_intdigest
 _hash128 = xxhash.xxh3_128_hexdigest
@@ -37,16 +40,25 @@ def accumulate_weights(weights: Sequence[float]) -> tuple[float, ...]:
     return tuple(sums)
 
 
+def to_lognormal(u: float, median: float, sigma: float) -> float:
+    """Return the log-normal number that belongs to a uniform one in (0, 1)."""
+    return median * math.exp(sigma * _normal_quantile(u))
+
+
 class KeyedRandom:
     """Draws for one scope, e.g. one order of one customer.
 
     Two draws with the same seed, scope, purpose and step are equal, any others
-    independent (XXH3 of the name; it passes SMHasher's avalanche and
-    differential tests on short keys such as these).
+    independent: a scope's key is the XXH3 of its name, keyed by what lies around
+    it (the hashed seed at last), and a draw that of its purpose, keyed by scope and step.
+    XXH3 passes SMHasher's avalanche and seed tests on short keys such as these.
 
     Args:
         seed: Seed of the whole simulation, 0 to 2^64 - 1.
-        scope: Path of the entity, e.g. `c17/s3`.
+        scope: Name of the entity, e.g. `c17`.
+
+    Attributes:
+        seed: Of the whole simulation.
 
     >>> draws = KeyedRandom(7, "c17")
     >>> draws.uniform("hold") == KeyedRandom(7, "c17").uniform("hold")
@@ -55,20 +67,31 @@ class KeyedRandom:
     False
     """
 
-    __slots__ = ("scope", "seed")
+    __slots__ = ("_key", "seed")
 
-    def __init__(self, seed: int, scope: str) -> None:
+    def __init__(self, seed: int, scope: str, around: int | None = None) -> None:
         self.seed = seed
-        self.scope = scope
+        # The seed is hashed first: small seeds and short names differ in few bits, and would meet.
+        key = _hash64(seed.to_bytes(8, "little")) if around is None else around
+        self._key = _hash64(scope.encode(), key)
 
     def narrow(self, part: str) -> KeyedRandom:
         """Return the draws of an entity inside this one."""
-        return KeyedRandom(self.seed, f"{self.scope}/{part}")
+        return KeyedRandom(self.seed, part, self._key)
 
     def uniform(self, purpose: str, step: int = 0) -> float:
         """Return a number in [0, 1), 53 bits fine."""
-        name = f"{self.scope}:{purpose}:{step}".encode()
-        return (_hash64(name, self.seed) >> 11) * _UNIT
+        key = (self._key + step * _STRIDE) & _MASK if step else self._key
+        return (_hash64(purpose.encode(), key) >> 11) * _UNIT
+
+    def three_uniforms(self, purpose: str, step: int = 0) -> tuple[float, float, float]:
+        """Return three independent numbers in (0, 1), 20, 20 and 24 bits fine."""
+        bits = _hash64(purpose.encode(), (self._key + step * _STRIDE) & _MASK)
+        return (
+            ((bits & 0xFFFFF) + 0.5) * 2.0**-20,
+            ((bits >> 20 & 0xFFFFF) + 0.5) * 2.0**-20,
+            ((bits >> 40) + 0.5) * 2.0**-24,
+        )
 
     def is_hit(self, purpose: str, probability: float, step: int = 0) -> bool:
         """Return True with the given probability.
@@ -83,7 +106,7 @@ class KeyedRandom:
 
     def lognormal(self, purpose: str, median: float, sigma: float, step: int = 0) -> float:
         """Return a log-normal number with that median and log standard deviation."""
-        return median * math.exp(sigma * self.normal(purpose, step))
+        return to_lognormal(self.uniform(purpose, step) + _HALF_STEP, median, sigma)
 
     def exponential(self, purpose: str, mean: float, step: int = 0) -> float:
         """Return an exponential waiting time."""
@@ -103,5 +126,4 @@ class KeyedRandom:
 
     def token(self, purpose: str, step: int = 0) -> str:
         """Return 24 hexadecimal digits: an identifier that says nothing of its entity."""
-        name = f"{self.scope}:{purpose}:{step}".encode()
-        return _hash128(name, self.seed)[:24]
+        return _hash128(purpose.encode(), (self._key + step * _STRIDE) & _MASK)[:24]

@@ -15,18 +15,18 @@ from training.simulation.basket import STORE, Line
 from training.simulation.config import US_PER_DAY, US_PER_HOUR
 from training.simulation.ordering import Order
 from training.simulation.population import Profile
-from training.simulation.praise_bank import CHINESE_PRAISE, ENGLISH_PRAISE
 from training.simulation.randomness import KeyedRandom
 from training.simulation.return_causes import Cause
 from training.simulation.returning import Return
 from training.simulation.stage import Stage
+from training.simulation.text_bank import CHINESE_PRAISE, ENGLISH_PRAISE
 from training.simulation.wording import choose_wording
 
 _REVIEW_SHARE: Final = 0.07
 """Lines of delivered orders that are reviewed."""
 _CROSS_FACTOR: Final = 2.0
 """How much readier to write somebody is who found a fault."""
-_STARS: Final = 4.7
+_STARS: Final = 4.9
 """Mean stars before cutting at 5, nothing wrong: most reviews have five (the J shape of Hu,
 Zhang and Pavlou 2009, Communications of the ACM 52:10, 144)."""
 _STARS_SPREAD: Final = 0.9

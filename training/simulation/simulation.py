@@ -136,6 +136,7 @@ def _live(stage: Stage, agent: Agent, time_us: int) -> None:
             ReturnStory(stage, agent, item_draws, walk_in).tell()
         return
     order = plan_order(stage.world, agent, draws, time_us)
+    agent.spend(order.kept_minor, order.time_us)
     arrival = OrderStory(stage, agent, draws, order).tell()
     if arrival is None:
         return

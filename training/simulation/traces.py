@@ -27,12 +27,14 @@ class Traces(NamedTuple):
         left_checkout: Left the checkout page before ordering.
         flips_address: Changed the address right after ordering.
         asked_us: When customer service was asked. 0: never.
+        haggles: It was asked for a better price.
         waited_s: How long the answer took.
     """
 
     left_checkout: bool
     flips_address: bool
     asked_us: int
+    haggles: bool
     waited_s: int
 
 
@@ -50,14 +52,15 @@ def plan_traces(
     """
     left = order.cart_age_s > 3_600 and draws.is_hit("left-before", 0.5)
     flips = draws.is_hit("flips-address", 0.25 if order.asks_policy else 0.012)
-    if not draws.is_hit("writes-service", ASKS_LATE if way.slips else ASKS):
-        return Traces(left, flips, 0, 0)
-    asked_us = way.slips[0].time_us if way.slips else order.time_us
+    haggles = draws.is_hit("haggles", agent.profile.haggles)
+    if not haggles and not draws.is_hit("writes-service", ASKS_LATE if way.slips else ASKS):
+        return Traces(left, flips, 0, False, 0)
+    asked_us = way.slips[0].time_us if way.slips and not haggles else order.time_us
     asked_us += int(draws.exponential("asks-after", 10.0) * US_PER_HOUR)
     day = world.seasons.day_of(asked_us)
     queue = world.service.compute_wait_factor(agent.profile.region, day)
     waited_s = int(draws.lognormal("service-wait", _SERVICE_WAIT_S, 1.2) * queue)
-    return Traces(left, flips, asked_us, max(waited_s, 1))
+    return Traces(left, flips, asked_us, haggles, max(waited_s, 1))
 
 
 def find_reply_us(traces: Traces) -> int:

@@ -47,6 +47,18 @@ def test_each_part_of_the_name_gives_independent_draws(part: str) -> None:
     assert abs(correlation) < 5.0 / math.sqrt(len(pairs))
 
 
+def test_neighbouring_seeds_scopes_and_steps_never_give_the_same_draw() -> None:
+    drawn = [
+        KeyedRandom(seed, scope).narrow(part).uniform(purpose, step)
+        for seed in range(12)
+        for scope in ("c1", "c2", "c3", "c10", "c11")
+        for part in ("a", "b", "s1", "s2")
+        for purpose in ("a", "b", "is", "it", "seen", "seem")
+        for step in range(6)
+    ]
+    assert len(set(drawn)) == len(drawn)
+
+
 def test_draws_have_the_distribution_they_name() -> None:
     draws = KeyedRandom(7, "sample")
     n = 20_000

@@ -35,7 +35,7 @@ def test_most_reviews_have_five_stars_and_a_late_or_faulty_parcel_costs_some(
 
 
 def test_an_article_is_reviewed_after_it_came_and_never_if_it_did_not(default_run: Run) -> None:
-    bought = {}
+    bought: dict[tuple[str, str], int] = {}
     for event in default_run.of_kind("order_placed"):
         for line in event.order_placed.lines:
             key = (event.customer_id, line.sku)

@@ -68,14 +68,21 @@ def test_appeal_falls_with_the_price_and_most_for_the_price_sensitive() -> None:
     )
     before = World(SimulationConfig(days=60))
     after = World(SimulationConfig(days=60, price_overrides=overrides))
+    n_compared = 0
     for place in range(60):
         style = before.catalogue.find_style(place, day)
-        lost = []
+        lost, is_sure = [], False
         for sensitivity in (0.1, 0.7):
             old = before.prices.compute_appeal(style, day, "", sensitivity)
             new = after.prices.compute_appeal(style, day, "", sensitivity)
             lost.append(1.0 - new / old)
-        assert (0.0 < lost[0] < lost[1]) if place % 2 == 0 else lost == [0.0, 0.0]
+            is_sure |= old == 1.0
+        if place % 2 == 1:
+            assert lost == [0.0, 0.0]
+        elif not is_sure:  # What is cleared far below its list price is taken anyway.
+            assert 0.0 < lost[0] < lost[1]
+            n_compared += 1
+    assert n_compared > 20
 
 
 def test_the_price_of_one_sku_leaves_its_sisters_alone() -> None:

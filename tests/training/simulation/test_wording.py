@@ -16,8 +16,9 @@ _REQUESTS = {"return": "return_requested", "cancellation": "cancel_requested"}
 def _find_template(name: str) -> str:
     language, code, bank, *row = name.split("/")
     wordings = {"zh": CHINESE, "en": ENGLISH}[language][code]
-    found = getattr(wordings, bank)
-    return found[int(row[0])] if row else found
+    if not row:
+        return wordings.default
+    return {"usual": wordings.usual, "later": wordings.later}[bank][int(row[0])]
 
 
 def _is_made_from(text: str, template: str) -> bool:
@@ -49,7 +50,7 @@ def test_held_out_templates_are_met_late_only_and_by_honest_and_abusive(default_
     truths = {row.case_event_id: row for row in default_run.truths}
     config = default_run.config
     from_us = config.start_us + config.new_template_from_day * US_PER_DAY
-    seen = Counter()
+    seen: Counter[bool] = Counter()
     for kind in _REQUESTS.values():
         for event in default_run.of_kind(kind):
             row = truths[event.event_id]
