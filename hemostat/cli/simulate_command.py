@@ -70,6 +70,10 @@ def simulate_command(
         list[FormatChoice] | None,
         typer.Option("--format", help="Format of the log; repeat for both (the default)."),
     ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="YAML file with rates, labels, offers, stock, drift of the world."),
+    ] = None,
     what_if: Annotated[
         Path | None,
         typer.Option(help="YAML file with changes of prices, carriers, terms or customers."),
@@ -93,10 +97,11 @@ def simulate_command(
     """
     output = Output(as_json)
     config = _build_config(
-        world, seed=seed, tenant=tenant, n_customers=customers, days=days, start=start.date()
-    )
+        world, settings, seed=seed, tenant=tenant, n_customers=customers, days=days,
+        start=start.date(),
+    )  # fmt: skip
     if what_if is not None:
-        from training.simulation.what_if import apply_what_if
+        from training.simulation.world_files import apply_what_if
 
         config = apply_what_if(config, what_if)
     chosen = tuple(dict.fromkeys(formats or FormatChoice))
@@ -115,21 +120,24 @@ def simulate_command(
     )
 
 
-def _build_config(world: str, **settings: object) -> SimulationConfig:
+def _build_config(world: str, settings: Path | None, **options: object) -> SimulationConfig:
     """Return the configuration; a value out of range is the user's to mend."""
     from pydantic import ValidationError
 
     from training.simulation.presets import make_config
+    from training.simulation.world_files import read_settings
 
-    options = {"n_customers": "--customers"}
+    found = read_settings(settings) if settings is not None else {}
+    names = {"n_customers": "--customers"}
     try:
-        return make_config(world, **settings)
+        return make_config(world, **found, **options)
     except ValidationError as invalid:
         first = invalid.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "the options together"
+        name = ".".join(map(str, first["loc"])) or "the options together"
+        option = names.get(name, f"--{name}")
         raise ConfigError(
-            "the simulation cannot run with this option",
-            field=options.get(name, f"--{name}"),
+            "the simulation cannot run with this setting",
+            field=name if name.partition(".")[0] in found else option,
             value=str(first["input"])[:40],
             expectation=str(first["msg"]),
             fix="give a value in that range",

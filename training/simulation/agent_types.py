@@ -152,7 +152,7 @@ ABUSIVE_TYPES: Final = (
     ),
     AgentType(
         name="offer fisher", share=0.0140, fish=0.88, price_sensitivity=0.5, coupon_love=0.6,
-        haggles=0.4, orders_per_year=10.0,
+        haggles=0.6, orders_per_year=10.0,
     ),
     AgentType(
         name="mixed", share=0.0050, wear=0.25, churn=0.20, empty_box=0.20, fish=0.2, hoard=0.10,

@@ -29,7 +29,7 @@ _NO_WORLD: Final = frozenset(
         "diff",
         "closure",
         "sinks",
-        "what_if",
+        "world_files",
     }
 )
 """Modules that measure or write: nothing in them shapes the world's numbers."""

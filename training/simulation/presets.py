@@ -33,7 +33,7 @@ _PRESETS: Final[dict[str, dict[str, Any]]] = {
     # More abusers, for the same share of more returns.
     "fashion-dach": {
         "fashion_scale": 4.0,
-        "dissatisfaction_scale": 2.2,
+        "dissatisfaction_scale": 2.4,
         "abuser_scale": 1.2,
         "chinese_share": 0.0,
     },

@@ -16,6 +16,9 @@ from training.simulation.randomness import KeyedRandom
 from training.simulation.service import ASKS, ASKS_LATE
 from training.simulation.world import World
 
+_ASKS_H: Final = 10.0
+_HAGGLES_H: Final = 4.0
+"""Mean hours until a question (after the promise slipped, if it did) and until a haggler asks."""
 _SERVICE_WAIT_S: Final = 330.0
 """Median wait for an answer while nothing queues (chosen)."""
 
@@ -56,7 +59,9 @@ def plan_traces(
     if not haggles and not draws.is_hit("writes-service", ASKS_LATE if way.slips else ASKS):
         return Traces(left, flips, 0, False, 0)
     asked_us = way.slips[0].time_us if way.slips and not haggles else order.time_us
-    asked_us += int(draws.exponential("asks-after", 10.0) * US_PER_HOUR)
+    asked_us += int(
+        draws.exponential("asks-after", _HAGGLES_H if haggles else _ASKS_H) * US_PER_HOUR
+    )
     day = world.seasons.day_of(asked_us)
     queue = world.service.compute_wait_factor(agent.profile.region, day)
     waited_s = int(draws.lognormal("service-wait", _SERVICE_WAIT_S, 1.2) * queue)

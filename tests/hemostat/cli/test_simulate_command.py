@@ -49,6 +49,20 @@ def test_a_what_if_changes_the_world_and_a_wrong_one_is_refused(
     assert "factor" in capsys.readouterr().err
 
 
+def test_settings_make_a_world_of_its_own_and_a_wrong_one_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("abuser_scale: 2.0\nlabels: {audit_share: 0.5}")
+    arguments = ["simulate", str(tmp_path / "log"), *SMALL, "--settings", str(file), "--json"]
+    assert main(arguments) == 0
+    config = json.loads(capsys.readouterr().out)["config"]
+    assert (config["abuser_scale"], config["labels"]["audit_share"]) == (2.0, 0.5)
+    file.write_text("labels: {audit_share: 7}")
+    assert main(["simulate", str(tmp_path / "no"), *SMALL, "--settings", str(file)]) == 2
+    assert "labels.audit_share" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("option", "value"), [("--customers", "0"), ("--days", "-3"), ("--seed", "-1")]
 )

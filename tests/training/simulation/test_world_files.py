@@ -1,4 +1,4 @@
-"""What-ifs are read from a file, or the file is refused by name."""
+"""Settings and what-ifs are read from files, or the file is refused by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from features.errors import ConfigError
 from training.simulation import SimulationConfig
 from training.simulation.config import CarrierDelay, PriceOverride
-from training.simulation.what_if import apply_what_if
+from training.simulation.presets import make_config
+from training.simulation.world_files import apply_what_if, read_settings
 
 FILE = """
 price_overrides:
@@ -52,5 +53,22 @@ def test_a_file_that_names_nothing_is_refused(tmp_path: Path, text: str, named: 
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="what-if"):
+    with pytest.raises(ConfigError, match="cannot be simulated"):
         apply_what_if(SimulationConfig(), tmp_path / "none.yaml")
+
+
+def test_settings_of_a_file_win_over_the_named_worlds(tmp_path: Path) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text("abuser_scale: 1.5\nlabels: {audit_share: 0.01}\nring_scale: 2.0\n")
+    config = make_config("rings", **read_settings(path), seed=3)
+    assert (config.abuser_scale, config.ring_scale, config.seed) == (1.5, 2.0, 3)
+    assert config.labels.audit_share == 0.01
+    assert config.labels.closing_verdicts == SimulationConfig().labels.closing_verdicts
+
+
+@pytest.mark.parametrize("text", ["seed: 3", "colour: red", "- 1", "labels"])
+def test_settings_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="cannot be simulated"):
+        read_settings(path)
