@@ -67,6 +67,8 @@ def _cross_fit_auc(columns: Floats, label: Flags, folds: npt.NDArray[np.int64]) 
     scores = np.zeros(len(label))
     for fold in range(_N_FOLDS):
         is_test = folds == fold
+        if len(np.unique(label[~is_test])) < 2:  # A handful of abuse, all of it in this fold.
+            continue
         model = LogisticRegression(C=1.0, max_iter=500)
         model.fit(columns[~is_test], label[~is_test])
         scores[is_test] = model.decision_function(columns[is_test])
