@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from features.errors import ConfigError
-from features.model_bundle import CURRENT, MANIFEST_FILE, Manifest, compute_version, encode_manifest
+from features.model_bundle import MANIFEST_FILE, Manifest, compute_version, encode_manifest
 from features.model_bundle.reading import read_bundle
+from training.registry.layout import NAME_LENGTH, sync_folder
 
 N_GOLDEN_ROWS = 40
-_NAME_LENGTH = 12
 
 
 def make_golden_rows(
@@ -40,10 +40,10 @@ def make_golden_rows(
 
 
 def write_bundle(out: Path, draft: Manifest, files: Mapping[str, bytes]) -> tuple[Path, Manifest]:
-    """Write a bundle below `out` and make it the current one; earlier bundles stay.
+    """Write a bundle below `out`; earlier bundles stay, and so does the one in use.
 
-    The bundle appears under its name by one rename, the link `current` moves by
-    another: a reader sees the old bundle or the new one, never a part of either.
+    The bundle appears under its name by one rename: a reader sees all of it or
+    nothing. Whether it serves is the registry's to say: `training.registry.promotion`.
 
     Args:
         out: Folder of bundles; made if it does not exist.
@@ -61,7 +61,7 @@ def write_bundle(out: Path, draft: Manifest, files: Mapping[str, bytes]) -> tupl
     checksums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     bare = msgspec.structs.replace(draft, files=checksums)
     manifest = msgspec.structs.replace(bare, version=compute_version(bare))
-    target = out / manifest.version[:_NAME_LENGTH]
+    target = out / manifest.version[:NAME_LENGTH]
     out.mkdir(parents=True, exist_ok=True)
     partial = out / f".partial-{os.getpid()}"
     shutil.rmtree(partial, ignore_errors=True)
@@ -69,6 +69,8 @@ def write_bundle(out: Path, draft: Manifest, files: Mapping[str, bytes]) -> tupl
         for name, content in {**files, MANIFEST_FILE: encode_manifest(manifest)}.items():
             _write_synced(partial / name, content)
         read_bundle(partial)
+        for folder in {(partial / name).parent for name in files} | {partial}:
+            sync_folder(folder)
         if target.exists():  # The same content: keep the one that may be in use.
             shutil.rmtree(partial)
         else:
@@ -76,8 +78,7 @@ def write_bundle(out: Path, draft: Manifest, files: Mapping[str, bytes]) -> tupl
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    _swap_link(out / CURRENT, target.name)
-    _sync_folder(out)
+    sync_folder(out)
     return target, manifest
 
 
@@ -99,24 +100,9 @@ def check_place(out: Path) -> None:
     )
 
 
-def _swap_link(link: Path, target: str) -> None:
-    partial = link.with_name(f".{link.name}-{os.getpid()}")
-    partial.unlink(missing_ok=True)
-    partial.symlink_to(target)
-    partial.replace(link)
-
-
 def _write_synced(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -42,6 +42,15 @@ from training.onnx_export import (
     run_model,
 )
 from training.plots import plot_head
+from training.registry.lineage import (
+    LINEAGE_FILE,
+    HeadParity,
+    LogLineage,
+    compute_data_hash,
+    encode_lineage,
+    make_lineage,
+)
+from training.registry.promotion import Change, register, sign
 from training.side_table import LINE_TABLE_FILE, read_line_table
 from training.sources import LearningSource, Progress, keep_product_lines, open_source
 
@@ -61,6 +70,9 @@ class TrainingOptions:
         cut_us: When the model is born; None: after 70 % of the log.
         seed: Seed of everything random.
         parameters: How heads are fitted.
+        wants_promotion: Ask the gates whether it may serve; else it waits as challenger,
+            unless nobody serves.
+        by: Who trains, for the registry's journal.
     """
 
     log: Path
@@ -71,6 +83,8 @@ class TrainingOptions:
     cut_us: int | None = None
     seed: int = 7
     parameters: HeadParameters = field(default_factory=HeadParameters)
+    wants_promotion: bool = False
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,7 @@ class TrainingResult:
         n_read: Rows of the tenant's log.
         n_rejected: Rows that the acceptance rules refused.
         n_repeated: Rows that told an event again.
+        change: Whether it serves now, and what the gates said if they were asked.
     """
 
     folder: Path
@@ -94,6 +109,7 @@ class TrainingResult:
     n_read: int
     n_rejected: int
     n_repeated: int
+    change: Change
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +130,7 @@ def train_bundle(
     now: Callable[[], datetime],
     progress: Progress = lambda _step, _done, _total: None,
 ) -> TrainingResult:
-    """Train all heads that the logs can teach, and write one bundle.
+    """Train all heads that the logs can teach, write one bundle, and register it.
 
     Args:
         options: What and where.
@@ -151,9 +167,9 @@ def train_bundle(
         heads=[_describe(one, options.parameters) for one in learned],
         golden=_to_golden(golden, run_model(session, golden)),
         files={},
-        log_created_by=own.created_by,
-        log_incarnation=own.incarnation,
-        simulated_log_incarnation=sources[1].incarnation if len(sources) > 1 else "",
+        log_created_by=own.log.created_by,
+        log_incarnation=own.log.incarnation,
+        simulated_log_incarnation=sources[1].log.incarnation if len(sources) > 1 else "",
         seed=options.seed,
         libraries={name: metadata.version(name) for name in _LIBRARIES},
     )
@@ -161,9 +177,16 @@ def train_bundle(
         MODEL_FILE: model,
         TREES_FILE: encode_trees(trees),
         CARD_FILE: write_card(draft, skipped).encode(),
+        LINEAGE_FILE: _describe_lineage(sources, options, parities),
         **_plot_all(learned, own.events.tenant),
     }
     folder, manifest = write_bundle(options.out, draft, files)
+    change = register(
+        options.out,
+        folder.name,
+        sign(options.by, now()),
+        wants_promotion=options.wants_promotion,
+    )
     progress("export", 1, 1)
     return TrainingResult(
         folder=folder,
@@ -173,15 +196,14 @@ def train_bundle(
         n_read=own.events.n_read,
         n_rejected=own.events.n_rejected,
         n_repeated=own.events.n_repeated,
+        change=change,
     )
 
 
 def _open_sources(options: TrainingOptions, progress: Progress) -> list[LearningSource]:
     """Return the tenant's source and, if it lacks verdicts, the simulated one."""
     own = open_source(options.log, progress, tenant=options.tenant, cut_us=options.cut_us)
-    lines = options.lines
-    if lines is None and (options.log / LINE_TABLE_FILE).is_file():
-        lines = options.log / LINE_TABLE_FILE
+    lines = _find_lines(options)
     if lines is not None:
         own = keep_product_lines(own, read_line_table(lines))
     if options.abuse_from is None:
@@ -198,6 +220,13 @@ def _open_sources(options: TrainingOptions, progress: Progress) -> list[Learning
         options.abuse_from, progress, heads=ABUSE_HEADS, label_source="simulated"
     )
     return [own, simulated]
+
+
+def _find_lines(options: TrainingOptions) -> Path | None:
+    """Return the side table named, or the one that stands in the log."""
+    if options.lines is None and (options.log / LINE_TABLE_FILE).is_file():
+        return options.log / LINE_TABLE_FILE
+    return options.lines
 
 
 def _learn_all(
@@ -279,6 +308,33 @@ def _describe(one: _Learned, parameters: HeadParameters) -> HeadManifest:
         ranges=head.ranges,
         metrics=head.metrics,
     )
+
+
+def _describe_lineage(
+    sources: Sequence[LearningSource], options: TrainingOptions, parities: Sequence[Parity]
+) -> bytes:
+    logs = [
+        LogLineage(
+            role=source.label_source,
+            data_sha256=compute_data_hash(source.log, source.events.n_read),
+            incarnation=source.log.incarnation,
+            created_by=source.log.created_by,
+            n_read=source.events.n_read,
+            n_rejected=source.events.n_rejected,
+            n_repeated=source.events.n_repeated,
+            cut_us=source.cut_us,
+        )
+        for source in sources
+    ]
+    lineage = make_lineage(
+        logs,
+        lines=_find_lines(options),
+        code_version=metadata.version("hemostat"),
+        seed=options.seed,
+        parameters={name: float(value) for name, value in asdict(options.parameters).items()},
+        parities=[HeadParity(**asdict(one)) for one in parities],
+    )
+    return encode_lineage(lineage)
 
 
 def _plot_all(learned: Sequence[_Learned], tenant: str) -> dict[str, bytes]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from features.errors import ConfigError
+from features.log.manifest import LogManifest
 from features.log.reader import EventLog
 from features.request_rows import Call
 from training.cases import LearningSet, build_learning_set
@@ -34,8 +35,7 @@ class LearningSource:
         heads: What is learned from it.
         label_source: `tenant` or `simulated`, as the answer will say.
         cut_us: When the model is born.
-        created_by: What wrote the log.
-        incarnation: Which log it is.
+        log: What the log says of itself.
     """
 
     events: AcceptedEvents
@@ -43,8 +43,7 @@ class LearningSource:
     heads: tuple[HeadDefinition, ...]
     label_source: str
     cut_us: int
-    created_by: str
-    incarnation: str
+    log: LogManifest
 
 
 def open_source(
@@ -90,8 +89,7 @@ def open_source(
         heads=chosen,
         label_source=label_source,
         cut_us=_choose_cut_us(cases, cut_us),
-        created_by=log.manifest.created_by,
-        incarnation=log.manifest.incarnation,
+        log=log.manifest,
     )
 
 

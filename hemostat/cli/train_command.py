@@ -12,10 +12,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hemostat.cli.output import Column, JsonOption, Output, Table
+from hemostat.cli.registry_tables import (
+    EXIT_REFUSED,
+    ByOption,
+    draw_gates,
+    name_actor,
+    tell_change,
+)
 
 if TYPE_CHECKING:
     from features.model_bundle import HeadManifest, HeadMetrics
     from training.pipeline import TrainingResult
+    from training.registry.promotion import Change
 
 app = typer.Typer()
 
@@ -62,7 +70,7 @@ class TrainReport:
     """What `hemostat train` did.
 
     Attributes:
-        bundle: The bundle's folder; the link `current` beside it names it.
+        bundle: The bundle's folder.
         version: Hash of its content.
         tenant: Whose cases it scores.
         n_events: Rows read of the tenant's log.
@@ -70,6 +78,7 @@ class TrainReport:
         n_repeated: Rows that told an event again.
         heads: What was learned.
         skipped: What was not.
+        registry: Whether it serves now; what the gates said, if they were asked.
     """
 
     bundle: Path
@@ -80,13 +89,14 @@ class TrainReport:
     n_repeated: int
     heads: tuple[HeadReport, ...]
     skipped: tuple[SkippedReport, ...]
+    registry: Change
 
 
 @app.command("train")
 def train(
     log: Annotated[Path, typer.Argument(help="The tenant's event log.")],
     out: Annotated[
-        Path, typer.Option(help="Folder of bundles; the new one becomes its `current`.")
+        Path, typer.Option(help="Folder of bundles; the first one in it serves at once.")
     ],
     tenant: Annotated[
         str | None, typer.Option(help="Whose events; without it, the log's only tenant.")
@@ -111,13 +121,20 @@ def train(
         typer.Option(min=0.0, max=0.5, help="Share of good customers' cases that may be flagged."),
     ] = 0.01,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 7,
+    wants_promotion: Annotated[
+        bool, typer.Option("--promote", help="Promote it at once, if the gates let it.")
+    ] = False,
+    by: ByOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Train on an event log and write a model bundle: graph, manifest, model card, plots.
 
     The model is born at the cut: it learns from outcomes known by then and is measured on the
-    cases after it. Nothing is written unless the ONNX graph equals XGBoost. Equal logs, options
-    and library versions give an equal bundle.
+    cases after it. Nothing is written unless the ONNX graph equals XGBoost. Equal logs, options,
+    code and library versions give an equal bundle.
+
+    The first model of a folder serves at once, later ones wait as challengers for
+    `hemostat promote`. With --promote the gates are asked here; a refusal ends with code 5.
     """
     from training.heads import HeadParameters
     from training.pipeline import TrainingOptions, train_bundle
@@ -132,11 +149,16 @@ def train(
         cut_us=None if cut is None else int(cut.replace(tzinfo=UTC).timestamp()) * 1_000_000,
         seed=seed,
         parameters=HeadParameters(false_alarm_target=false_alarms),
+        wants_promotion=wants_promotion,
+        by=name_actor(by),
     )
     with _show_progress(output) as tell:
         result = train_bundle(options, now=lambda: datetime.now(UTC), progress=tell)
     report = _build_report(result)
-    output.show(report, _draw(report, result), text=_tell_next(report, out))
+    tables = [*_draw(report, result), *draw_gates(result.change)]
+    output.show(report, tables, text=_tell_next(report, out))
+    if result.change.action == "refused":
+        raise typer.Exit(EXIT_REFUSED)
 
 
 def _build_report(result: TrainingResult) -> TrainReport:
@@ -164,6 +186,7 @@ def _build_report(result: TrainingResult) -> TrainReport:
             for head, parity in zip(manifest.heads, result.parities, strict=True)
         ),
         skipped=tuple(SkippedReport(one.name, one.reason) for one in result.skipped),
+        registry=result.change,
     )
 
 
@@ -308,9 +331,14 @@ def _draw_hint(head: HeadReport) -> tuple[str, ...]:
 
 
 def _tell_next(report: TrainReport, out: Path) -> str:
-    return "\n".join(
-        [
-            f"Bundle: {report.bundle} (model card and plots inside)",
-            f"Next: hemostat serve --bundle {out} --store STORE",
-        ]
-    )
+    lines = [f"Bundle: {report.bundle} (model card and plots inside)"]
+    change = report.registry
+    if change.champion == change.model:
+        lines.append("It is the champion: servers of this folder use it.")
+        lines.append(f"Next: hemostat serve --bundle {out} --store STORE")
+    elif change.action == "refused":
+        lines.append(tell_change(change, out))
+    else:
+        lines.append(f"It is a challenger; {change.champion} serves.")
+        lines.append(f"Next: hemostat promote {change.model} --bundles {out}")
+    return "\n".join(lines)

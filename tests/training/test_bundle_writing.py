@@ -1,4 +1,4 @@
-"""A bundle appears whole, becomes current at once, and leaves the earlier ones alone."""
+"""A bundle appears whole, and leaves the earlier ones and the one in use alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_golden_rows_are_nobodys_case() -> None:
     assert not any(row.tobytes() in whole for row in golden)
 
 
-def test_a_new_bundle_becomes_current_and_the_old_one_stays(
+def test_a_new_bundle_stands_beside_the_others_and_moves_no_link(
     trained: TrainingResult, tmp_path: Path, simulated_log: Path
 ) -> None:
     files = {
@@ -36,17 +36,12 @@ def test_a_new_bundle_becomes_current_and_the_old_one_stays(
     }
     out = tmp_path / "bundles"
     first, manifest = write_bundle(out, trained.manifest, files)
-    assert (out / "current").readlink() == Path(first.name)
     assert manifest.version == trained.manifest.version
     second, _ = write_bundle(out, trained.manifest, {**files, "MODEL_CARD.md": b"another"})
     assert second != first
-    assert (out / "current").readlink() == Path(second.name)
     again, _ = write_bundle(out, trained.manifest, files)
     assert again == first
-    assert (out / "current").readlink() == Path(first.name)
-    assert sorted(path.name for path in out.iterdir()) == sorted(
-        ["current", first.name, second.name]
-    )
+    assert sorted(path.name for path in out.iterdir()) == sorted([first.name, second.name])
 
 
 def test_nothing_stays_behind_when_the_bundle_fails_its_own_checks(

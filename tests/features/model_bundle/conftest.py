@@ -32,6 +32,7 @@ from features.model_bundle import (
 from training.booster_trees import compile_trees, from_booster
 from training.bundle_writing import write_bundle
 from training.onnx_export import build_model, open_session, run_model
+from training.registry.layout import point_to
 
 PLAIN = Calibration(method="platt", slope=1.0, intercept=0.0)
 HEAD = "abuse__return"
@@ -116,8 +117,10 @@ def files(trees: dict[str, TreeArrays]) -> dict[str, bytes]:
 
 @pytest.fixture
 def bundle(tmp_path: Path, draft: Manifest, files: dict[str, bytes]) -> Path:
-    """The folder of a whole bundle."""
-    return write_bundle(tmp_path / "bundles", draft, files)[0]
+    """The folder of a whole bundle, which the link `current` names."""
+    folder, _ = write_bundle(tmp_path / "bundles", draft, files)
+    point_to(folder.parent, folder.name)
+    return folder
 
 
 @pytest.fixture
