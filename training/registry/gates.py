@@ -235,7 +235,9 @@ def ask_age(question: Question) -> Iterator[Gate]:
         rule="at most",
         bar=bar,
         is_met=days <= bar,
-        advice="" if days <= bar else "train on newer events; for a replay give --as-of",
+        advice=""
+        if days <= bar
+        else "train on newer events; a replay is promoted with --as-of DAY",
     )
     if question.before is None:
         return

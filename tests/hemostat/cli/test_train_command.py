@@ -10,6 +10,7 @@ import pytest
 from features.log.writer import EventLogWriter
 from features.model_bundle import load_manifest
 from hemostat.cli.main import EXIT_USER_ERROR, main
+from hemostat.cli.registry_tables import EXIT_REFUSED
 from training.simulation import SimulationConfig, simulate
 from training.simulation.config import LabelSettings
 
@@ -44,7 +45,7 @@ def test_tables_show_metrics_and_what_to_do_next(
     log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "bundles"
-    assert main(["train", str(log), "--out", str(out), "--seed", "3"]) == 0
+    assert main(["train", str(log), "--out", str(out), "--seed", "4"]) == 0
     shown = capsys.readouterr().out
     for word in ("PR-AUC", "cancel__order", "largest difference", "VERIFY from", "hemostat serve"):
         assert word in shown
@@ -75,3 +76,22 @@ def test_a_wrong_option_is_named_and_nothing_is_written(
 def test_a_missing_log_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", str(tmp_path / "none"), "--out", str(tmp_path / "b")]) == EXIT_USER_ERROR
     assert "hemostat simulate" in capsys.readouterr().err
+
+
+def test_a_second_model_waits_as_challenger_and_promote_asks_the_gates(
+    log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "bundles"
+    words = ["train", str(log), "--out", str(out), "--json"]
+    assert main(words) == 0
+    first = json.loads(capsys.readouterr().out)["registry"]
+    assert (first["action"], first["champion"]) == ("promoted", first["model"])
+    assert main([*words, "--seed", "3", "--promote"]) == EXIT_REFUSED
+    second = json.loads(capsys.readouterr().out)["registry"]
+    assert (second["action"], second["champion"]) == ("refused", first["model"])
+    failed = {gate["name"] for gate in second["gates"] if not gate["is_met"]}
+    assert {"age_days", "measured"} <= failed  # Simulated years ago, and too short to measure all.
+    assert main(["train", str(log), "--out", str(out), "--seed", "4"]) == 0
+    shown = capsys.readouterr().out
+    assert f"It is a challenger; {first['model']} serves." in shown
+    assert load_manifest(out).version.startswith(first["model"])
