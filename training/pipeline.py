@@ -50,7 +50,7 @@ from training.registry.lineage import (
     encode_lineage,
     make_lineage,
 )
-from training.registry.promotion import Change, register, sign
+from training.registry.promotion import Change, check_registry, register, sign
 from training.side_table import LINE_TABLE_FILE, read_line_table
 from training.sources import LearningSource, Progress, keep_product_lines, open_source
 
@@ -142,6 +142,7 @@ def train_bundle(
             not equal XGBoost; then nothing was written.
     """
     check_place(options.out)
+    check_registry(options.out)
     sources = _open_sources(options, progress)
     own = sources[0]
     learned, skipped = _learn_all(sources, options, progress)

@@ -49,7 +49,7 @@ def find_model(out: Path, wanted: str) -> str:
     found = [
         name
         for name in names
-        if wanted and (name.startswith(wanted) or wanted.startswith(name[:NAME_LENGTH]))
+        if wanted and (name.startswith(wanted) or wanted[:NAME_LENGTH] == name)
     ]
     if len(found) == 1:
         return found[0]

@@ -37,6 +37,7 @@ from training.registry.journal import (
     Signature,
     list_champions,
     open_journal,
+    read_journal,
 )
 from training.registry.layout import (
     find_model,
@@ -47,6 +48,7 @@ from training.registry.layout import (
 from training.registry.lineage import read_lineage
 
 FIRST_MODEL = "the first model of this folder"
+CHAMPION_IS_GONE = "the champion's bundle is gone"
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +80,17 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         return list_failed(self.gates)
 
 
+def check_registry(out: Path) -> None:
+    """Refuse a folder whose link or journal is wrong; call it before the work.
+
+    Raises:
+        ConfigError: `current` is no link to a bundle of the folder.
+        HemostatError: The journal was tampered with.
+    """
+    read_champion(out)
+    read_journal(out)
+
+
 def register(
     out: Path,
     model: str,
@@ -88,7 +101,8 @@ def register(
 ) -> Change:
     """Write down that a bundle was trained; it serves if nobody does, or where it is to.
 
-    The first model of a folder meets no gates: without it no call would have an answer.
+    The first model of a folder meets no gates, nor one whose champion was removed:
+    without it no call would have an answer.
 
     Args:
         out: Folder of bundles.
@@ -104,8 +118,9 @@ def register(
     with open_journal(out) as journal:
         before = _settle(out, journal, signature)
         journal.append("trained", model, signature, version=version, champion_before=before or "")
-        if before is None:
-            return _install(out, journal, "promoted", model, signature, reason=FIRST_MODEL)
+        if before is None or before not in list_names(out):
+            reason = FIRST_MODEL if before is None else CHAMPION_IS_GONE
+            return _install(out, journal, "promoted", model, signature, reason=reason)
         if wants_promotion and before != model:
             return _decide(out, journal, model, signature, signature.at, bars, "", False)
     return Change(

@@ -15,7 +15,14 @@ from tests.training.registry.small_models import ModelMaker, damage
 from training.registry.journal import JOURNAL_FILE, Signature, read_journal
 from training.registry.layout import find_model, read_champion
 from training.registry.listing import list_models
-from training.registry.promotion import FIRST_MODEL, promote, register, roll_back
+from training.registry.promotion import (
+    CHAMPION_IS_GONE,
+    FIRST_MODEL,
+    check_registry,
+    promote,
+    register,
+    roll_back,
+)
 
 Sign = Callable[..., Signature]
 
@@ -154,6 +161,8 @@ def test_several_models_with_one_beginning_are_told(out: Path) -> None:
     with pytest.raises(ConfigError, match="ab1, ab2"):
         find_model(out, "ab")
     assert find_model(out, "ab1") == "ab1"
+    with pytest.raises(MissingModelError):
+        find_model(out, "ab12")
 
 
 def test_a_link_moved_by_hand_counts_and_is_written_down(
@@ -194,6 +203,17 @@ def test_rollback_passes_over_what_was_removed_and_refuses_what_is_damaged(
     assert read_champion(out) == third
 
 
+def test_where_the_champion_was_removed_the_next_model_serves(
+    out: Path, models: tuple[str, str], make_model: ModelMaker, sign: Sign
+) -> None:
+    shutil.rmtree(out / models[0])
+    assert "is not here" in list_models(out).note
+    failed = promote(out, models[1], sign(3)).failed
+    assert [(gate.name, gate.can_be_forced) for gate in failed] == [("champion", True)]
+    change = register(out, make_model(out), sign(4))
+    assert (change.action, change.reason) == ("promoted", CHAMPION_IS_GONE)
+
+
 @pytest.mark.parametrize("target", ["../elsewhere", "/", ".."])
 def test_a_champion_outside_the_folder_is_refused(out: Path, target: str) -> None:
     (out / "current").symlink_to(target)
@@ -206,7 +226,11 @@ def test_a_tampered_journal_stops_changes_but_not_serving(
 ) -> None:
     path = out / JOURNAL_FILE
     path.write_bytes(path.read_bytes().replace(b'"ann"', b'"eve"', 1))
-    for change in (lambda: promote(out, models[1], sign(3)), lambda: roll_back(out, sign(3))):
+    for change in (
+        lambda: promote(out, models[1], sign(3)),
+        lambda: roll_back(out, sign(3)),
+        lambda: check_registry(out),  # Before training, not after it.
+    ):
         with pytest.raises(HemostatError, match="tampered"):
             change()
     assert resolve_bundle(out).name == models[0]
