@@ -100,7 +100,7 @@ def test_recall_may_be_lower_within_the_champions_interval(make_model: ModelMake
 def test_few_later_cases_may_be_less_well_calibrated_by_the_coins_share(
     make_model: ModelMaker,
 ) -> None:
-    error = {"calibration_error": 0.09, "prevalence": 0.3}
+    error: dict[str, Any] = {"calibration_error": 0.09, "prevalence": 0.3}
     assert [one.name for one in list_failed(_ask(make_model, **error))] == ["calibration_error"]
     assert list_failed(_ask(make_model, **error, n=300)) == []
 
