@@ -82,9 +82,11 @@ def test_force_needs_a_reason(
     assert error["field"] == "--reason"
     assert error["fix"]
     assert _run_json(capsys, *words, "--reason", "audit 12")["is_forced"]
+    last = _run_json(capsys, "models", "--bundles", str(bundles))["journal"][-1]
+    assert (last["is_forced"], last["reason"]) == (True, "audit 12")
+    assert "recall" in {gate["name"] for gate in last["gates"] if not gate["is_met"]}
     assert main(["models", "--bundles", str(bundles)]) == 0
-    shown = capsys.readouterr().out
-    assert "forced; audit 12; failed: recall" in shown
+    assert "forced" in capsys.readouterr().out  # Whole words may wrap in a narrow window.
 
 
 @pytest.mark.parametrize(
