@@ -36,20 +36,20 @@ from stream.importers.online_retail.importing import ImportOptions, import_onlin
 from stream.importers.online_retail.linking import LinkingRules
 from stream.importers.online_retail.matching import Matching
 from training.cases import build_learning_set
-from training.evaluation import to_scored_cases
+from training.evaluation.calibration_figures import compute_calibration_error
+from training.evaluation.head_metrics import to_scored_cases
+from training.evaluation.ranking import (
+    ScoredCases,
+    bootstrap_pr_auc_difference,
+    bootstrap_ranking,
+    compute_pr_auc,
+    compute_prevalence,
+)
+from training.evaluation.resampling import Estimate
 from training.head_definitions import CREDIT_HEADS
 from training.heads import HeadParameters, Part, fit_head, predict_probability
 from training.learning import HeadParts, divide_cases
 from training.log_reading import AcceptedEvents, read_accepted_events
-from training.metrics import (
-    Estimate,
-    ScoredCases,
-    bootstrap_pr_auc_difference,
-    bootstrap_ranking,
-    compute_calibration_error,
-    compute_pr_auc,
-    compute_prevalence,
-)
 from training.pipeline import TrainingOptions, TrainingResult, train_bundle
 from training.side_table import LINE_TABLE_FILE, LineTable, read_line_table
 from training.simulation import SimulationConfig, simulate

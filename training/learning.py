@@ -12,7 +12,7 @@ from features.model_bundle.manifest import FeatureRange, HeadMetrics
 from features.model_bundle.trees import TreeArrays
 from training.booster_trees import compile_trees, from_booster
 from training.cases import CaseSet
-from training.evaluation import evaluate
+from training.evaluation.head_metrics import evaluate
 from training.facts import FactLog
 from training.heads import FittedHead, HeadParameters, Part, fit_head, predict_probability
 from training.labels import HeadDefinition, label_cases

@@ -28,7 +28,7 @@ from training.bundle_writing import (
     make_golden_rows,
     write_bundle,
 )
-from training.evaluation import to_scored_cases
+from training.evaluation.head_metrics import to_scored_cases
 from training.head_definitions import ABUSE_HEADS
 from training.heads import HeadParameters, predict_probability
 from training.learning import LearnedHead, divide_cases, learn_head

@@ -7,12 +7,8 @@ import io
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from training.metrics import (
-    ScoredCases,
-    compute_prevalence,
-    compute_reliability,
-    trace_pr_curve,
-)
+from training.evaluation.calibration_figures import compute_reliability
+from training.evaluation.ranking import ScoredCases, compute_prevalence, trace_pr_curve
 
 _DPI = 90
 

@@ -14,10 +14,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from features.model_bundle.manifest import HeadManifest, HeadMetrics, Manifest
+from training.evaluation.calibration_figures import N_CALIBRATION_BINS
 from training.registry.gate_terms import Gate, Question
 
-N_BINS = 10
-"""Bins of `HeadMetrics.calibration_error`."""
 _Z95 = 1.96
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -149,10 +148,10 @@ def compute_calibration_floor(metrics: HeadMetrics) -> float:
     ...     pr_auc=Interval(value=1.0), roc_auc=Interval(value=1.0), brier=0.0,
     ...     calibration_error=0.0)
     >>> round(compute_calibration_floor(metrics), 4)
-    0.0199
+    0.0244
     """
     spread = metrics.prevalence * (1.0 - metrics.prevalence)
-    return math.sqrt(2.0 / math.pi) * math.sqrt(max(spread, 0.0) * N_BINS / metrics.n)
+    return math.sqrt(2.0 / math.pi) * math.sqrt(max(spread, 0.0) * N_CALIBRATION_BINS / metrics.n)
 
 
 def ask_measured(question: Question) -> Iterator[Gate]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from training.metrics import ScoredCases, compute_roc_auc
+from training.evaluation.ranking import ScoredCases, compute_roc_auc
 from training.simulation.realism.true_cases import Flags, Floats
 
 

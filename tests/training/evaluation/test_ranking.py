@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-from training.metrics import (
+from training.evaluation.calibration_figures import (
+    compute_brier,
+    compute_calibration_error,
+    compute_reliability,
+)
+from training.evaluation.ranking import (
     ScoredCases,
     bootstrap_pr_auc_difference,
     bootstrap_ranking,
-    compute_brier,
-    compute_calibration_error,
     compute_pr_auc,
     compute_prevalence,
-    compute_reliability,
     compute_roc_auc,
 )
 
@@ -60,7 +62,7 @@ def test_calibrated_scores_have_a_small_error_and_shifted_ones_theirs() -> None:
 def test_reliability_bins_hold_equal_weight() -> None:
     cases = _draw(5_000, 1)
     bins = compute_reliability(cases)
-    assert len(bins.weight) == 10
+    assert len(bins.weight) == 15
     assert bins.weight.sum() == pytest.approx(cases.weight.sum())
     assert bins.weight.max() < 1.1 * bins.weight.min()
 
