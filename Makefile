@@ -157,7 +157,7 @@ $(VENV)/.stamp: $(VENV)/.locked pyproject.toml $(wildcard $(PACKAGES:%=%/__init_
 
 # numba compiles at first use; here, so that no demo, test or server waits for it.
 warm: $(VENV)/.warm
-$(VENV)/.warm: $(VENV)/.stamp $(shell find features -name '*.py') scoring/attribution.py stream/grouping.py stream/deduplication.py
+$(VENV)/.warm: $(VENV)/.stamp $(shell find features -name '*.py') $(wildcard hemostat/v1/*_pb2.py) scoring/attribution.py stream/grouping.py stream/deduplication.py
 	@if [ -f features/warm.py ]; then echo "Compiling the feature core"; $(PY) -m features.warm; fi
 	@$(PY) -c 'import scoring.attribution, stream.deduplication, stream.grouping'
 	@touch $@

@@ -43,14 +43,16 @@ IS_JIT_ON = _read_jit_setting()
 
 
 def _find_cache_folder() -> Path:
-    """Return where compiled kernels are kept: a folder named by a hash of this package.
+    """Return where compiled kernels are kept: a folder named by a hash of what they are made of.
 
     Numba only looks at the time stamp of a kernel's own file; a constant or a
-    helper changed in another module would go unnoticed and run stale code.
+    helper changed in another module would go unnoticed and run stale code. The
+    decoders are made from the messages, so the generated code counts, too.
     """
     package = Path(__file__).parent
+    messages = package.parent / "hemostat" / "v1"
     digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
+    for path in (*sorted(package.rglob("*.py")), *sorted(messages.glob("*_pb2.py"))):
         digest.update(path.read_bytes())
     name = f"kernels-{digest.hexdigest()[:12]}"
     for parent in (package / "__pycache__", Path.home() / ".cache" / "hemostat"):

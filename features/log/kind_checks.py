@@ -201,7 +201,7 @@ def _find_bad(column: pa.Array, field: FieldSpec, key: tuple[str, str]) -> npt.N
         )
     values: npt.NDArray[Any]
     if field.type is FieldType.DOUBLE:
-        values = column.fill_null(float("nan")).to_numpy(zero_copy_only=False)
+        values = column.fill_null(1.0 if field.is_nullable else 0.0).to_numpy(zero_copy_only=False)
         return ~((values > 0) & (values <= 1))
     if field.type is FieldType.TIME:
         return _to_mask(pc.less_equal(column.cast(pa.int64()), 0).fill_null(False))

@@ -34,6 +34,15 @@ class LabelKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LABEL_KIND_CHARGEBACK: _ClassVar[LabelKind]
     LABEL_KIND_APPEAL_UPHELD: _ClassVar[LabelKind]
 
+class LabelOrigin(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LABEL_ORIGIN_UNSPECIFIED: _ClassVar[LabelOrigin]
+    LABEL_ORIGIN_RANDOM_AUDIT: _ClassVar[LabelOrigin]
+    LABEL_ORIGIN_VERIFY: _ClassVar[LabelOrigin]
+    LABEL_ORIGIN_INSPECTION: _ClassVar[LabelOrigin]
+    LABEL_ORIGIN_CHARGEBACK: _ClassVar[LabelOrigin]
+    LABEL_ORIGIN_APPEAL: _ClassVar[LabelOrigin]
+
 class OfferResult(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     OFFER_RESULT_UNSPECIFIED: _ClassVar[OfferResult]
@@ -54,6 +63,12 @@ LABEL_KIND_ABUSE_CONFIRMED: LabelKind
 LABEL_KIND_ABUSE_CLEARED: LabelKind
 LABEL_KIND_CHARGEBACK: LabelKind
 LABEL_KIND_APPEAL_UPHELD: LabelKind
+LABEL_ORIGIN_UNSPECIFIED: LabelOrigin
+LABEL_ORIGIN_RANDOM_AUDIT: LabelOrigin
+LABEL_ORIGIN_VERIFY: LabelOrigin
+LABEL_ORIGIN_INSPECTION: LabelOrigin
+LABEL_ORIGIN_CHARGEBACK: LabelOrigin
+LABEL_ORIGIN_APPEAL: LabelOrigin
 OFFER_RESULT_UNSPECIFIED: OfferResult
 OFFER_RESULT_ACCEPTED: OfferResult
 OFFER_RESULT_REFUSED: OfferResult
@@ -174,7 +189,7 @@ class OrderLine(_message.Message):
     def __init__(self, line_id: _Optional[str] = ..., sku: _Optional[str] = ..., style: _Optional[str] = ..., category: _Optional[str] = ..., size: _Optional[str] = ..., colour: _Optional[str] = ..., quantity: _Optional[int] = ..., unit_price_minor: _Optional[int] = ..., unit_cost_minor: _Optional[int] = ..., unit_discount_minor: _Optional[int] = ..., supplier: _Optional[str] = ..., batch: _Optional[str] = ..., is_occasion_wear: _Optional[bool] = ..., is_high_resale: _Optional[bool] = ...) -> None: ...
 
 class OrderPlaced(_message.Message):
-    __slots__ = ("order_id", "lines", "discount_minor", "coupon_hash", "tender", "gift_card_minor", "address_hash", "device_hash", "ip_hash", "payment_token_hash", "promised_delivery_time", "promotion", "return_window_days", "store_id", "region")
+    __slots__ = ("order_id", "lines", "discount_minor", "coupon_hash", "tender", "gift_card_minor", "address_hash", "device_hash", "ip_hash", "payment_token_hash", "promised_delivery_time", "promotion", "return_window_days", "store_id", "region", "attributes", "customer_attributes")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     LINES_FIELD_NUMBER: _ClassVar[int]
     DISCOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
@@ -190,6 +205,8 @@ class OrderPlaced(_message.Message):
     RETURN_WINDOW_DAYS_FIELD_NUMBER: _ClassVar[int]
     STORE_ID_FIELD_NUMBER: _ClassVar[int]
     REGION_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    CUSTOMER_ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     lines: _containers.RepeatedCompositeFieldContainer[OrderLine]
     discount_minor: int
@@ -205,7 +222,9 @@ class OrderPlaced(_message.Message):
     return_window_days: int
     store_id: str
     region: str
-    def __init__(self, order_id: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[OrderLine, _Mapping]]] = ..., discount_minor: _Optional[int] = ..., coupon_hash: _Optional[str] = ..., tender: _Optional[_Union[_common_pb2.Tender, str]] = ..., gift_card_minor: _Optional[int] = ..., address_hash: _Optional[str] = ..., device_hash: _Optional[str] = ..., ip_hash: _Optional[str] = ..., payment_token_hash: _Optional[str] = ..., promised_delivery_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., promotion: _Optional[str] = ..., return_window_days: _Optional[int] = ..., store_id: _Optional[str] = ..., region: _Optional[str] = ...) -> None: ...
+    attributes: str
+    customer_attributes: str
+    def __init__(self, order_id: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[OrderLine, _Mapping]]] = ..., discount_minor: _Optional[int] = ..., coupon_hash: _Optional[str] = ..., tender: _Optional[_Union[_common_pb2.Tender, str]] = ..., gift_card_minor: _Optional[int] = ..., address_hash: _Optional[str] = ..., device_hash: _Optional[str] = ..., ip_hash: _Optional[str] = ..., payment_token_hash: _Optional[str] = ..., promised_delivery_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., promotion: _Optional[str] = ..., return_window_days: _Optional[int] = ..., store_id: _Optional[str] = ..., region: _Optional[str] = ..., attributes: _Optional[str] = ..., customer_attributes: _Optional[str] = ...) -> None: ...
 
 class OrderPaid(_message.Message):
     __slots__ = ("order_id", "amount_minor", "tender")
@@ -376,7 +395,7 @@ class CompetitorPriceSeen(_message.Message):
     def __init__(self, sku: _Optional[str] = ..., unit_price_minor: _Optional[int] = ...) -> None: ...
 
 class CancelRequested(_message.Message):
-    __slots__ = ("cancel_id", "order_id", "line_id", "order_time", "delivery_time", "quantity", "unit_price_minor", "return_window_days", "stage", "delay_s", "reason", "order_channel", "unit_cost_minor", "sku", "style", "supplier", "batch", "region", "store_id", "address_hash", "device_hash", "payment_token_hash")
+    __slots__ = ("cancel_id", "order_id", "line_id", "order_time", "delivery_time", "quantity", "unit_price_minor", "return_window_days", "stage", "delay_s", "reason", "order_channel", "unit_cost_minor", "sku", "style", "supplier", "batch", "region", "store_id", "address_hash", "device_hash", "payment_token_hash", "attributes", "customer_attributes")
     CANCEL_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     LINE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -399,6 +418,8 @@ class CancelRequested(_message.Message):
     ADDRESS_HASH_FIELD_NUMBER: _ClassVar[int]
     DEVICE_HASH_FIELD_NUMBER: _ClassVar[int]
     PAYMENT_TOKEN_HASH_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    CUSTOMER_ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     cancel_id: str
     order_id: str
     line_id: str
@@ -421,7 +442,9 @@ class CancelRequested(_message.Message):
     address_hash: str
     device_hash: str
     payment_token_hash: str
-    def __init__(self, cancel_id: _Optional[str] = ..., order_id: _Optional[str] = ..., line_id: _Optional[str] = ..., order_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delivery_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., quantity: _Optional[int] = ..., unit_price_minor: _Optional[int] = ..., return_window_days: _Optional[int] = ..., stage: _Optional[_Union[_common_pb2.OrderStage, str]] = ..., delay_s: _Optional[int] = ..., reason: _Optional[_Union[_common_pb2.Reason, _Mapping]] = ..., order_channel: _Optional[_Union[_common_pb2.Channel, str]] = ..., unit_cost_minor: _Optional[int] = ..., sku: _Optional[str] = ..., style: _Optional[str] = ..., supplier: _Optional[str] = ..., batch: _Optional[str] = ..., region: _Optional[str] = ..., store_id: _Optional[str] = ..., address_hash: _Optional[str] = ..., device_hash: _Optional[str] = ..., payment_token_hash: _Optional[str] = ...) -> None: ...
+    attributes: str
+    customer_attributes: str
+    def __init__(self, cancel_id: _Optional[str] = ..., order_id: _Optional[str] = ..., line_id: _Optional[str] = ..., order_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delivery_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., quantity: _Optional[int] = ..., unit_price_minor: _Optional[int] = ..., return_window_days: _Optional[int] = ..., stage: _Optional[_Union[_common_pb2.OrderStage, str]] = ..., delay_s: _Optional[int] = ..., reason: _Optional[_Union[_common_pb2.Reason, _Mapping]] = ..., order_channel: _Optional[_Union[_common_pb2.Channel, str]] = ..., unit_cost_minor: _Optional[int] = ..., sku: _Optional[str] = ..., style: _Optional[str] = ..., supplier: _Optional[str] = ..., batch: _Optional[str] = ..., region: _Optional[str] = ..., store_id: _Optional[str] = ..., address_hash: _Optional[str] = ..., device_hash: _Optional[str] = ..., payment_token_hash: _Optional[str] = ..., attributes: _Optional[str] = ..., customer_attributes: _Optional[str] = ...) -> None: ...
 
 class OrderCancelled(_message.Message):
     __slots__ = ("cancel_id", "order_id", "line_id", "sku", "order_time", "delivery_time", "quantity", "unit_price_minor", "return_window_days", "initiator", "stage", "reason", "offer_id", "order_channel", "style", "supplier", "batch", "region", "store_id")
@@ -490,7 +513,7 @@ class ReturnEvidence(_message.Message):
     def __init__(self, is_photo_checked: _Optional[bool] = ..., is_video_passed: _Optional[bool] = ..., is_tag_on: _Optional[bool] = ..., weight_g: _Optional[int] = ...) -> None: ...
 
 class ReturnRequested(_message.Message):
-    __slots__ = ("return_id", "order_id", "line_id", "sku", "style", "category", "order_channel", "order_time", "delivery_time", "quantity", "unit_price_minor", "return_window_days", "has_receipt", "store_id", "refund_tender", "reason", "evidence", "unit_cost_minor", "supplier", "batch", "address_hash", "device_hash", "payment_token_hash", "is_occasion_wear", "is_high_resale")
+    __slots__ = ("return_id", "order_id", "line_id", "sku", "style", "category", "order_channel", "order_time", "delivery_time", "quantity", "unit_price_minor", "return_window_days", "has_receipt", "store_id", "refund_tender", "reason", "evidence", "unit_cost_minor", "supplier", "batch", "address_hash", "device_hash", "payment_token_hash", "is_occasion_wear", "is_high_resale", "attributes", "customer_attributes")
     RETURN_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     LINE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -516,6 +539,8 @@ class ReturnRequested(_message.Message):
     PAYMENT_TOKEN_HASH_FIELD_NUMBER: _ClassVar[int]
     IS_OCCASION_WEAR_FIELD_NUMBER: _ClassVar[int]
     IS_HIGH_RESALE_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    CUSTOMER_ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     return_id: str
     order_id: str
     line_id: str
@@ -541,7 +566,9 @@ class ReturnRequested(_message.Message):
     payment_token_hash: str
     is_occasion_wear: bool
     is_high_resale: bool
-    def __init__(self, return_id: _Optional[str] = ..., order_id: _Optional[str] = ..., line_id: _Optional[str] = ..., sku: _Optional[str] = ..., style: _Optional[str] = ..., category: _Optional[str] = ..., order_channel: _Optional[_Union[_common_pb2.Channel, str]] = ..., order_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delivery_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., quantity: _Optional[int] = ..., unit_price_minor: _Optional[int] = ..., return_window_days: _Optional[int] = ..., has_receipt: _Optional[bool] = ..., store_id: _Optional[str] = ..., refund_tender: _Optional[_Union[_common_pb2.Tender, str]] = ..., reason: _Optional[_Union[_common_pb2.Reason, _Mapping]] = ..., evidence: _Optional[_Union[ReturnEvidence, _Mapping]] = ..., unit_cost_minor: _Optional[int] = ..., supplier: _Optional[str] = ..., batch: _Optional[str] = ..., address_hash: _Optional[str] = ..., device_hash: _Optional[str] = ..., payment_token_hash: _Optional[str] = ..., is_occasion_wear: _Optional[bool] = ..., is_high_resale: _Optional[bool] = ...) -> None: ...
+    attributes: str
+    customer_attributes: str
+    def __init__(self, return_id: _Optional[str] = ..., order_id: _Optional[str] = ..., line_id: _Optional[str] = ..., sku: _Optional[str] = ..., style: _Optional[str] = ..., category: _Optional[str] = ..., order_channel: _Optional[_Union[_common_pb2.Channel, str]] = ..., order_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delivery_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., quantity: _Optional[int] = ..., unit_price_minor: _Optional[int] = ..., return_window_days: _Optional[int] = ..., has_receipt: _Optional[bool] = ..., store_id: _Optional[str] = ..., refund_tender: _Optional[_Union[_common_pb2.Tender, str]] = ..., reason: _Optional[_Union[_common_pb2.Reason, _Mapping]] = ..., evidence: _Optional[_Union[ReturnEvidence, _Mapping]] = ..., unit_cost_minor: _Optional[int] = ..., supplier: _Optional[str] = ..., batch: _Optional[str] = ..., address_hash: _Optional[str] = ..., device_hash: _Optional[str] = ..., payment_token_hash: _Optional[str] = ..., is_occasion_wear: _Optional[bool] = ..., is_high_resale: _Optional[bool] = ..., attributes: _Optional[str] = ..., customer_attributes: _Optional[str] = ...) -> None: ...
 
 class ReturnReceived(_message.Message):
     __slots__ = ("return_id", "weight_g")
@@ -592,7 +619,7 @@ class ItemExchanged(_message.Message):
     def __init__(self, return_id: _Optional[str] = ..., sku: _Optional[str] = ...) -> None: ...
 
 class LabelSet(_message.Message):
-    __slots__ = ("case_event_id", "label", "effective_time", "is_reversal", "address_hash", "device_hash", "payment_token_hash", "store_id")
+    __slots__ = ("case_event_id", "label", "effective_time", "is_reversal", "address_hash", "device_hash", "payment_token_hash", "store_id", "origin", "propensity")
     CASE_EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -601,6 +628,8 @@ class LabelSet(_message.Message):
     DEVICE_HASH_FIELD_NUMBER: _ClassVar[int]
     PAYMENT_TOKEN_HASH_FIELD_NUMBER: _ClassVar[int]
     STORE_ID_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    PROPENSITY_FIELD_NUMBER: _ClassVar[int]
     case_event_id: str
     label: LabelKind
     effective_time: _timestamp_pb2.Timestamp
@@ -609,7 +638,9 @@ class LabelSet(_message.Message):
     device_hash: str
     payment_token_hash: str
     store_id: str
-    def __init__(self, case_event_id: _Optional[str] = ..., label: _Optional[_Union[LabelKind, str]] = ..., effective_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_reversal: _Optional[bool] = ..., address_hash: _Optional[str] = ..., device_hash: _Optional[str] = ..., payment_token_hash: _Optional[str] = ..., store_id: _Optional[str] = ...) -> None: ...
+    origin: LabelOrigin
+    propensity: float
+    def __init__(self, case_event_id: _Optional[str] = ..., label: _Optional[_Union[LabelKind, str]] = ..., effective_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_reversal: _Optional[bool] = ..., address_hash: _Optional[str] = ..., device_hash: _Optional[str] = ..., payment_token_hash: _Optional[str] = ..., store_id: _Optional[str] = ..., origin: _Optional[_Union[LabelOrigin, str]] = ..., propensity: _Optional[float] = ...) -> None: ...
 
 class OfferMade(_message.Message):
     __slots__ = ("offer_id", "case_event_id", "gesture", "cost_minor", "propensity")

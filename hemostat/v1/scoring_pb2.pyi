@@ -142,16 +142,18 @@ class ScoreRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., tenant: _Optional[str] = ..., event_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., channel: _Optional[_Union[_common_pb2.Channel, str]] = ..., order: _Optional[_Union[_event_pb2.OrderPlaced, _Mapping]] = ..., cancellation: _Optional[_Union[_event_pb2.CancelRequested, _Mapping]] = ..., return_request: _Optional[_Union[_event_pb2.ReturnRequested, _Mapping]] = ...) -> None: ...
 
 class HeadScore(_message.Message):
-    __slots__ = ("target", "probability", "source", "line_id")
+    __slots__ = ("target", "probability", "source", "line_id", "segment")
     TARGET_FIELD_NUMBER: _ClassVar[int]
     PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     LINE_ID_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_FIELD_NUMBER: _ClassVar[int]
     target: Target
     probability: float
     source: LabelSource
     line_id: str
-    def __init__(self, target: _Optional[_Union[Target, str]] = ..., probability: _Optional[float] = ..., source: _Optional[_Union[LabelSource, str]] = ..., line_id: _Optional[str] = ...) -> None: ...
+    segment: str
+    def __init__(self, target: _Optional[_Union[Target, str]] = ..., probability: _Optional[float] = ..., source: _Optional[_Union[LabelSource, str]] = ..., line_id: _Optional[str] = ..., segment: _Optional[str] = ...) -> None: ...
 
 class ReasonDetail(_message.Message):
     __slots__ = ("code", "text", "feature", "value", "contribution_log_odds", "target")
@@ -196,7 +198,7 @@ class Freshness(_message.Message):
     def __init__(self, customer_state: _Optional[_Union[CustomerState, str]] = ..., shard_lag_s: _Optional[float] = ..., record_age_s: _Optional[float] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
-    __slots__ = ("decision_id", "request_id", "p_abuse", "p_cancel", "heads", "hint", "shadow_hint", "abuse_source", "check", "reasons", "budget", "freshness", "degradations", "model_version", "policy_version", "evaluated_time", "server_latency_us", "is_replay_clock")
+    __slots__ = ("decision_id", "request_id", "p_abuse", "p_cancel", "heads", "hint", "shadow_hint", "abuse_source", "check", "reasons", "budget", "freshness", "degradations", "model_version", "policy_version", "evaluated_time", "server_latency_us", "is_replay_clock", "is_audit")
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     P_ABUSE_FIELD_NUMBER: _ClassVar[int]
@@ -215,6 +217,7 @@ class ScoreResponse(_message.Message):
     EVALUATED_TIME_FIELD_NUMBER: _ClassVar[int]
     SERVER_LATENCY_US_FIELD_NUMBER: _ClassVar[int]
     IS_REPLAY_CLOCK_FIELD_NUMBER: _ClassVar[int]
+    IS_AUDIT_FIELD_NUMBER: _ClassVar[int]
     decision_id: str
     request_id: str
     p_abuse: float
@@ -233,7 +236,8 @@ class ScoreResponse(_message.Message):
     evaluated_time: _timestamp_pb2.Timestamp
     server_latency_us: int
     is_replay_clock: bool
-    def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., p_abuse: _Optional[float] = ..., p_cancel: _Optional[float] = ..., heads: _Optional[_Iterable[_Union[HeadScore, _Mapping]]] = ..., hint: _Optional[_Union[Hint, str]] = ..., shadow_hint: _Optional[_Union[Hint, str]] = ..., abuse_source: _Optional[_Union[LabelSource, str]] = ..., check: _Optional[_Union[_common_pb2.LocalizedText, _Mapping]] = ..., reasons: _Optional[_Iterable[_Union[ReasonDetail, _Mapping]]] = ..., budget: _Optional[_Union[CompensationBudget, _Mapping]] = ..., freshness: _Optional[_Union[Freshness, _Mapping]] = ..., degradations: _Optional[_Iterable[_Union[Degradation, str]]] = ..., model_version: _Optional[str] = ..., policy_version: _Optional[str] = ..., evaluated_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., server_latency_us: _Optional[int] = ..., is_replay_clock: _Optional[bool] = ...) -> None: ...
+    is_audit: bool
+    def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., p_abuse: _Optional[float] = ..., p_cancel: _Optional[float] = ..., heads: _Optional[_Iterable[_Union[HeadScore, _Mapping]]] = ..., hint: _Optional[_Union[Hint, str]] = ..., shadow_hint: _Optional[_Union[Hint, str]] = ..., abuse_source: _Optional[_Union[LabelSource, str]] = ..., check: _Optional[_Union[_common_pb2.LocalizedText, _Mapping]] = ..., reasons: _Optional[_Iterable[_Union[ReasonDetail, _Mapping]]] = ..., budget: _Optional[_Union[CompensationBudget, _Mapping]] = ..., freshness: _Optional[_Union[Freshness, _Mapping]] = ..., degradations: _Optional[_Iterable[_Union[Degradation, str]]] = ..., model_version: _Optional[str] = ..., policy_version: _Optional[str] = ..., evaluated_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., server_latency_us: _Optional[int] = ..., is_replay_clock: _Optional[bool] = ..., is_audit: _Optional[bool] = ...) -> None: ...
 
 class ScoreBatchRequest(_message.Message):
     __slots__ = ("requests",)
@@ -326,7 +330,7 @@ class PublishEventsResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[PublishResult, _Mapping]]] = ..., ingest_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class DecisionRecord(_message.Message):
-    __slots__ = ("decision_id", "request_id", "tenant", "evaluated_time", "vectors", "schema_hash", "bundle_hash", "policy_version", "response", "outcomes", "request_hash", "call", "compressed_vectors", "subject")
+    __slots__ = ("decision_id", "request_id", "tenant", "evaluated_time", "vectors", "schema_hash", "bundle_hash", "policy_version", "response", "outcomes", "request_hash", "call", "compressed_vectors", "subject", "event_id", "verify_propensity", "audit_propensity", "attributes")
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
@@ -341,6 +345,10 @@ class DecisionRecord(_message.Message):
     CALL_FIELD_NUMBER: _ClassVar[int]
     COMPRESSED_VECTORS_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    VERIFY_PROPENSITY_FIELD_NUMBER: _ClassVar[int]
+    AUDIT_PROPENSITY_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     decision_id: str
     request_id: str
     tenant: str
@@ -355,4 +363,8 @@ class DecisionRecord(_message.Message):
     call: str
     compressed_vectors: bytes
     subject: bytes
-    def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., tenant: _Optional[str] = ..., evaluated_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., vectors: _Optional[bytes] = ..., schema_hash: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., policy_version: _Optional[str] = ..., response: _Optional[_Union[ScoreResponse, _Mapping]] = ..., outcomes: _Optional[_Iterable[_Union[RecordOutcomeRequest, _Mapping]]] = ..., request_hash: _Optional[bytes] = ..., call: _Optional[str] = ..., compressed_vectors: _Optional[bytes] = ..., subject: _Optional[bytes] = ...) -> None: ...
+    event_id: str
+    verify_propensity: float
+    audit_propensity: float
+    attributes: bytes
+    def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., tenant: _Optional[str] = ..., evaluated_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., vectors: _Optional[bytes] = ..., schema_hash: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., policy_version: _Optional[str] = ..., response: _Optional[_Union[ScoreResponse, _Mapping]] = ..., outcomes: _Optional[_Iterable[_Union[RecordOutcomeRequest, _Mapping]]] = ..., request_hash: _Optional[bytes] = ..., call: _Optional[str] = ..., compressed_vectors: _Optional[bytes] = ..., subject: _Optional[bytes] = ..., event_id: _Optional[str] = ..., verify_propensity: _Optional[float] = ..., audit_propensity: _Optional[float] = ..., attributes: _Optional[bytes] = ...) -> None: ...

@@ -30,7 +30,7 @@ _INT32, _INT64 = 2**31, 2**63
 def _write(kind: str, path: str, value: Any, **members: Any) -> dict[str, Any]:
     """Return an event of a kind with one field set, and what else it must have."""
     payload: dict[str, Any] = {"lines": [_LINE]} if kind == "order_placed" else {}
-    needed = {"quantity": 1, "case_event_id": "c1"}
+    needed = {"quantity": 1, "case_event_id": "c1", "label": "LABEL_KIND_ABUSE_CLEARED"}
     payload |= {name: needed[name] for name in needed if (kind, name) in CELL}
     inner = payload
     *around, name = path.split(".")
