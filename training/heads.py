@@ -150,7 +150,7 @@ def fit_head(
             fix="use a longer log or another --cut",
         )
     caps = compute_caps(train.select_known().rows, features)
-    n_trees, margin = _cross_fit(train, caps, parameters, seed)
+    n_trees, margin = cross_fit(train, caps, parameters, seed)
     is_known = train.weight > 0.0
     calibration = fit_platt(margin[is_known], train.label[is_known], train.weight[is_known])
     threshold = None
@@ -191,9 +191,7 @@ def predict_probability(fitted: FittedHead, rows: Rows) -> Floats:
     return compute_probability(predict_margin(fitted, rows), fitted.calibration)
 
 
-def _cross_fit(
-    train: Part, caps: Rows, parameters: HeadParameters, seed: int
-) -> tuple[int, Floats]:
+def cross_fit(train: Part, caps: Rows, parameters: HeadParameters, seed: int) -> tuple[int, Floats]:
     """Return the best number of trees, and each case's margin from trees blind to its customer.
 
     Cases of unknown outcome get their margins, too; they grow and choose nothing.

@@ -21,8 +21,8 @@ from features.model_bundle.trees import LEAF, TreeArrays
 
 INPUT = "features"
 PARITY_TOLERANCE = 1e-5
-_IR_VERSION = 10
-_OPSET, _ML_OPSET = 21, 3
+IR_VERSION = 10
+OPSET, ML_OPSET = 21, 3
 
 Rows = npt.NDArray[np.float32]
 
@@ -53,7 +53,7 @@ def build_model(heads: Mapping[str, TreeArrays], n_features: int) -> bytes:
     """
     nodes = []
     for name, trees in heads.items():
-        nodes.append(_build_ensemble(trees, f"{name}/sum"))
+        nodes.append(build_ensemble(trees, f"{name}/sum"))
         nodes.append(helper.make_node("Reshape", [f"{name}/sum", "row"], [f"{name}/log_odds"]))
         nodes.append(helper.make_node("Sigmoid", [f"{name}/log_odds"], [name]))
     graph = helper.make_graph(
@@ -66,17 +66,17 @@ def build_model(heads: Mapping[str, TreeArrays], n_features: int) -> bytes:
     model = helper.make_model(
         graph,
         opset_imports=[
-            helper.make_opsetid("", _OPSET),
-            helper.make_opsetid("ai.onnx.ml", _ML_OPSET),
+            helper.make_opsetid("", OPSET),
+            helper.make_opsetid("ai.onnx.ml", ML_OPSET),
         ],
-        ir_version=_IR_VERSION,
+        ir_version=IR_VERSION,
         producer_name="hemostat",
     )
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _build_ensemble(trees: TreeArrays, output: str) -> onnx.NodeProto:
+def build_ensemble(trees: TreeArrays, output: str) -> onnx.NodeProto:
     """Return the node that sums a head's leaves; a missing value takes its default side."""
     tree_ids = np.repeat(np.arange(trees.n_trees), np.diff(trees.tree_start))
     start = trees.tree_start[tree_ids]

@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "import": "hemostat.cli.import_command",
     "simulate": "hemostat.cli.simulate_command",
     "simulate-diff": "hemostat.cli.simulate_diff_command",
+    "study-sequence": "hemostat.cli.study_sequence_command",
     "simulate-report": "hemostat.cli.simulate_report_command",
     "stream": "hemostat.cli.stream_command",
     "dlq": "hemostat.cli.dlq_command",

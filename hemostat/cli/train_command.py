@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +17,7 @@ from hemostat.cli.registry_tables import (
     name_actor,
     tell_change,
 )
+from hemostat.cli.steps import show_steps
 
 if TYPE_CHECKING:
     from features.model_bundle import HeadManifest, HeadMetrics
@@ -152,7 +151,7 @@ def train(
         wants_promotion=wants_promotion,
         by=name_actor(by),
     )
-    with _show_progress(output) as tell:
+    with show_steps(output) as tell:
         result = train_bundle(options, now=lambda: datetime.now(UTC), progress=tell)
     report = _build_report(result)
     tables = [*_draw(report, result), *draw_gates(result.change)]
@@ -188,28 +187,6 @@ def _build_report(result: TrainingResult) -> TrainReport:
         skipped=tuple(SkippedReport(one.name, one.reason) for one in result.skipped),
         registry=result.change,
     )
-
-
-@contextmanager
-def _show_progress(output: Output) -> Iterator[Callable[[str, int, int], None]]:
-    """Yield what training tells where it stands; one bar per step on stderr."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    bars = Progress(
-        TextColumn("{task.description:<40}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=output.make_progress_console(),
-        transient=True,
-    )
-    task = bars.add_task("", total=None)
-
-    def tell(step: str, n_done: int, n_total: int) -> None:
-        bars.update(task, description=step, completed=n_done, total=n_total or None)
-
-    with bars:
-        yield tell
 
 
 def _draw(report: TrainReport, result: TrainingResult) -> list[Table]:

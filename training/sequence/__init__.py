@@ -1,0 +1,1 @@
+"""Does the order of a customer's last events tell more of P(cancel) than the boosted trees see?"""
