@@ -55,23 +55,31 @@ def fit_platt(margin: Floats, label: Floats, weight: Floats) -> Calibration:
     return Calibration(method="platt", slope=slope, intercept=intercept)
 
 
-def choose_threshold(good_score: Floats, false_alarm_target: float) -> float:
-    """Return the least threshold at which few enough cases of good customers raise an alarm.
+def choose_threshold(
+    score: Floats, false_alarm_target: float, honesty: Floats | None = None
+) -> float:
+    """Return the least threshold at which few enough honest cases raise an alarm.
 
     The threshold lies midway between two scores that differ by more than rounding,
     so that no other way of adding the same leaves changes a hint.
 
     Args:
-        good_score: Probabilities, below 1, of good customers' cases, from trees that did
-            not see them, shape `(n,)`, `n > 0`.
-        false_alarm_target: Greatest share of them at or above it.
+        score: Probabilities, below 1, from trees that did not see the cases, shape `(n,)`,
+            `n > 0`.
+        false_alarm_target: Greatest share of honest cases at or above it.
+        honesty: Probability that each case is an honest customer's; None: all are.
 
     >>> choose_threshold(np.array([0.1, 0.9, 0.3, 0.2]), 0.25)
     0.6
+    >>> choose_threshold(np.array([0.1, 0.9, 0.3, 0.2]), 0.3, np.array([1.0, 0.1, 1.0, 1.0]))
+    0.6
     """
-    ranked = np.sort(good_score)[::-1]
+    order = np.argsort(-score, kind="stable")
+    ranked = score[order]
+    honest = np.ones(len(score)) if honesty is None else honesty[order]
     gaps = np.flatnonzero(ranked[:-1] - ranked[1:] > _MIN_GAP)
-    allowed = gaps[gaps + 1 <= false_alarm_target * len(ranked)]
+    # A hair more than the target: sums of shares are rounded.
+    allowed = gaps[np.cumsum(honest)[gaps] <= false_alarm_target * honest.sum() * (1.0 + 1e-12)]
     if len(allowed) == 0:
         return float((1.0 + ranked[0]) / 2)
     return float((ranked[allowed[-1]] + ranked[allowed[-1] + 1]) / 2)

@@ -68,15 +68,21 @@ class Part:
         label: 0 or 1; 0 where the outcome is unknown.
         weight: How many cases each stands for; 0: its outcome is unknown.
         group: Number of the customer.
-        is_good: The customer was never confirmed to abuse. Known of all cases, also of
-            those that nobody checked.
+        honesty: Probability that the case is one of a customer who does not abuse. Known of
+            all cases, also of those that nobody checked.
+        lesson: What the trees are taught of each case, 0 to 1; None: the label. Where the
+            outcome is unknown it may be a guess (see `labelling.hindsight`).
+        lesson_weight: How much each case counts in growing trees, 0: not at all; None: the
+            root of its weight.
     """
 
     rows: Rows
     label: Floats
     weight: Floats
     group: Ints
-    is_good: Flags
+    honesty: Floats
+    lesson: Floats | None = None
+    lesson_weight: Floats | None = None
 
     def __len__(self) -> int:
         """Return the number of cases."""
@@ -94,7 +100,9 @@ class Part:
             self.label[is_wanted],
             self.weight[is_wanted],
             self.group[is_wanted],
-            self.is_good[is_wanted],
+            self.honesty[is_wanted],
+            None if self.lesson is None else self.lesson[is_wanted],
+            None if self.lesson_weight is None else self.lesson_weight[is_wanted],
         )
 
     def select_known(self) -> Part:
@@ -156,7 +164,7 @@ def fit_head(
     threshold = None
     if gives_hint:
         score = compute_probability(margin, calibration)
-        threshold = choose_threshold(score[train.is_good], parameters.false_alarm_target)
+        threshold = choose_threshold(score, parameters.false_alarm_target, train.honesty)
     booster = _grow_trees(train, caps, parameters, n_trees, seed)
     return FittedHead(booster, caps, calibration, threshold)
 
@@ -194,7 +202,7 @@ def predict_probability(fitted: FittedHead, rows: Rows) -> Floats:
 def cross_fit(train: Part, caps: Rows, parameters: HeadParameters, seed: int) -> tuple[int, Floats]:
     """Return the best number of trees, and each case's margin from trees blind to its customer.
 
-    Cases of unknown outcome get their margins, too; they grow and choose nothing.
+    Cases of unknown outcome get their margins, too; they choose nothing.
     """
     n_groups = int(train.group.max()) + 1
     fold = np.random.default_rng(seed).integers(0, parameters.n_folds, n_groups)[train.group]
@@ -222,11 +230,13 @@ def cross_fit(train: Part, caps: Rows, parameters: HeadParameters, seed: int) ->
 def _grow_trees(
     train: Part, caps: Rows, parameters: HeadParameters, n_trees: int, seed: int
 ) -> xgb.Booster:
-    train = train.select_known()
-    weight = _temper(train.weight)
+    taught = train.lesson_weight if train.lesson_weight is not None else _temper(train.weight)
+    lesson = train.lesson if train.lesson is not None else train.label
+    is_taught = taught > 0.0
+    weight = taught[is_taught]
     matrix = xgb.QuantileDMatrix(
-        winsorise(train.rows, caps),
-        train.label,
+        winsorise(train.rows[is_taught], caps),
+        lesson[is_taught],  # The logistic loss takes shares as it takes 0 and 1.
         weight=weight / weight.mean(),  # Mean 1, so that `min_child_weight` means cases.
         nthread=1,
     )

@@ -13,14 +13,18 @@ from features.model_bundle.trees import TreeArrays
 from training.booster_trees import compile_trees, from_booster
 from training.cases import CaseSet
 from training.evaluation.head_metrics import evaluate
-from training.facts import FactLog
+from training.facts import FactLog, Flags
 from training.heads import FittedHead, HeadParameters, Part, fit_head, predict_probability
+from training.labelling.hindsight import look_back
 from training.labels import HeadDefinition, label_cases
 from training.outcomes import find_confirmed_groups
 from training.propensity import compute_weights
 from training.split import Split, split_cases
 
 Rows = npt.NDArray[np.float32]
+
+MIN_HONESTY = 0.5
+"""Customers more likely honest than not make the typical good customer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +84,48 @@ def divide_cases(
     for as_of_us, is_part in ((cut_us, split.is_train), (end_us, split.is_test)):
         labels = label_cases(definition, cases, facts, as_of_us)
         weight = compute_weights(cases.rows, labels, cases.group, is_part, seed)
-        label = np.where(weight > 0.0, labels.value, 0.0)
-        confirmed = find_confirmed_groups(facts.as_of(as_of_us))
-        is_good = ~np.isin(cases.group, confirmed) & (label == 0.0)
-        part = Part(cases.rows, label, weight, cases.group, is_good)
-        parts.append(part.select(is_part & labels.is_candidate))
+        # What happens after somebody looks must not even be counted.
+        is_past = cases.time_us <= as_of_us
+        part = _build_part(
+            definition,
+            cases.select(is_past),
+            facts.as_of(as_of_us),
+            weight[is_past],
+            is_part[is_past],
+            seed,
+        )
+        parts.append(part.select((is_part & labels.is_candidate)[is_past]))
     return HeadParts(split, parts[0], parts[1], cases.rows[split.is_test])
+
+
+def _build_part(
+    definition: HeadDefinition,
+    cases: CaseSet,
+    facts: FactLog,
+    weight: npt.NDArray[np.float64],
+    is_part: Flags,
+    seed: int,
+) -> Part:
+    """Return all cases with what is known of them, and with what hindsight says of the rest.
+
+    A head that gives hints learns from guesses, too, and counts false alarms by honesty.
+    """
+    known = definition.find(cases, facts, definition.horizon_us)
+    label = np.where(weight > 0.0, known.value, 0.0)
+    is_confirmed = np.isin(cases.group, find_confirmed_groups(facts)) | (label > 0.0)
+    honesty = np.where(is_confirmed, 0.0, 1.0)
+    seen = look_back(cases, known, weight, is_part, seed) if definition.gives_hint else None
+    if seen is None:
+        return Part(cases.rows, label, weight, cases.group, honesty)
+    return Part(
+        cases.rows,
+        label,
+        weight,
+        cases.group,
+        np.minimum(honesty, seen.honesty),
+        lesson=seen.guess,
+        lesson_weight=np.ones(len(cases)),
+    )
 
 
 def learn_head(
@@ -115,7 +155,7 @@ def learn_head(
 
 def compute_baseline(train: Part) -> Rows:
     """Return the typical case of a good customer, shape `(F,)`; see `model_bundle.trees`."""
-    rows = train.rows[train.is_good]
+    rows = train.rows[train.honesty >= MIN_HONESTY]
     baseline = np.full(rows.shape[1], np.nan, np.float32)
     for column, feature in enumerate(FEATURES):
         values = rows[:, column]

@@ -204,7 +204,7 @@ def _draw(report: TrainReport, result: TrainingResult) -> list[Table]:
                     Column("abuse flagged", "right"),
                 ),
                 rows=hints,
-                caption="on later cases; good: never confirmed to abuse",
+                caption="on later cases; good: as far as known afterwards",
             )
         )
     if report.skipped:

@@ -56,3 +56,19 @@ def test_no_more_good_cases_are_flagged_than_allowed(scores: list[int], target: 
     assert (score >= threshold).mean() <= target
     # Midway between scores: rounding of another runtime changes no hint.
     assert np.abs(score - threshold).min() > 1e-6 or threshold > score.max()
+
+
+@given(
+    cases=st.lists(st.tuples(st.integers(0, 999), st.floats(0.0, 1.0)), min_size=1, max_size=200),
+    target=st.floats(0.0, 0.5),
+)
+def test_doubtful_honesty_counts_by_its_share(
+    cases: list[tuple[int, float]], target: float
+) -> None:
+    score, honesty = (np.array(column) for column in zip(*cases, strict=True))
+    score = score / 1_000
+    threshold = choose_threshold(score, target, honesty)
+    assert honesty[score >= threshold].sum() <= target * honesty.sum() * (1 + 1e-9)
+    certain = honesty == 1.0
+    if certain.all():
+        assert threshold == choose_threshold(score, target)

@@ -32,7 +32,7 @@ def _draw(n: int = 2_000, seed: int = 0) -> Part:
     rows[random.random(rows.shape) < 0.2] = np.nan
     label = (np.nan_to_num(rows[:, COUNT]) + random.normal(size=n) > 1.5).astype(np.float64)
     group = random.integers(0, n // 4, n)
-    return Part(rows, label, np.ones(n), group, label == 0.0)
+    return Part(rows, label, np.ones(n), group, 1.0 - label)
 
 
 def test_the_same_cases_and_seed_give_the_same_bytes() -> None:
@@ -60,7 +60,7 @@ def test_cases_of_unknown_outcome_teach_nothing_but_the_threshold() -> None:
         np.concatenate([part.label, np.zeros(500)]),
         np.concatenate([part.weight, np.zeros(500)]),
         np.concatenate([part.group, unknown.group % n_groups]),
-        np.concatenate([part.is_good, np.ones(500, np.bool_)]),
+        np.concatenate([part.honesty, np.ones(500)]),
     )
     alone, together = (fit_head(cases, QUICK, 1, gives_hint=True) for cases in (part, both))
     assert together.calibration == alone.calibration
@@ -76,7 +76,7 @@ def test_good_customers_are_flagged_as_rarely_as_asked() -> None:
     fitted = fit_head(_draw(6_000), parameters, 1, gives_hint=True)
     later = _draw(6_000, seed=9)
     assert fitted.threshold is not None
-    flagged = predict_probability(fitted, later.rows)[later.is_good] >= fitted.threshold
+    flagged = predict_probability(fitted, later.rows)[later.honesty > 0.0] >= fitted.threshold
     assert 0.015 < flagged.mean() < 0.045
 
 
@@ -105,7 +105,7 @@ def test_the_baseline_is_a_typical_good_case() -> None:
     part = _draw()
     part.rows[:, STATE] = 1.0
     part.rows[::3, STATE] = 0.0
-    part.rows[:, COUNT] = np.where(part.is_good, 2.0, 50.0)
+    part.rows[:, COUNT] = np.where(part.honesty > 0.0, 2.0, 50.0)
     part.rows[: len(part) * 3 // 5, VALUE] = np.nan
     baseline = compute_baseline(part)
     assert baseline[STATE] == 1.0  # A code: the most frequent value, no value between codes.

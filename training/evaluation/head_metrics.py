@@ -31,7 +31,8 @@ def evaluate(test: Part, score: Floats, threshold: float | None, seed: int) -> H
     false_alarm_rate = recall = None
     if threshold is not None:
         is_alarm = (score >= threshold).astype(np.float64)
-        false_alarm_rate = float(is_alarm[test.is_good].mean()) if test.is_good.any() else None
+        if test.honesty.sum() > 0.0:
+            false_alarm_rate = float(np.average(is_alarm, weights=test.honesty))
         recall = float(np.average(is_alarm, weights=test.weight * test.label))
     cases = to_scored_cases(test, score)
     pr_auc, roc_auc = bootstrap_ranking(cases, N_RESAMPLES, seed)

@@ -227,7 +227,7 @@ def _take_side(
     n = int(is_in.sum())
     part = Part(
         cases.rows[is_in], labels.value[is_in], weight[is_in], cases.group[is_in],
-        np.ones(n, np.bool_),
+        np.ones(n),
     )  # fmt: skip
     return _Side(part, tokens.select(is_in))
 

@@ -132,7 +132,7 @@ def _to_part(split: SplitCases) -> Part:
         label=cases.is_abuse[is_train].astype(np.float64),
         weight=np.ones(int(is_train.sum())),
         group=number_customers(cases.customers)[is_train],
-        is_good=split.is_good[is_train],
+        honesty=split.is_good[is_train].astype(np.float64),
     )
 
 
