@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from features.definitions import FEATURE_NAMES
 from features.errors import ConfigError
 from features.request_rows import Call
 from features.rfm import RfmScale, RfmTable
+from scoring.evaluation_rules import EvaluationRules
 from scoring.heads import HEAD_NAMES, TARGETS
+from scoring.policy_section import Section
 from scoring.spelling import suggest
 from scoring.strict_yaml import parse_yaml
 
@@ -32,26 +34,6 @@ PERCENT = 100
 
 CaseCall = Literal["order", "cancellation", "return"]
 StoreDownHint = Literal["MODEL", "APPROVE", "VERIFY"]
-
-
-class _Strict(BaseModel):
-    """A section of the policy: read-only, unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_unknown_keys(cls, values: Any) -> Any:
-        if isinstance(values, Mapping):
-            known = [field.alias or name for name, field in cls.model_fields.items()]
-            for key in values:
-                if key not in known:
-                    raise PydanticCustomError(
-                        "unknown_key",
-                        "no key `{key}` here; {hint}",
-                        {"key": str(key), "hint": suggest(str(key), known)},
-                    )
-        return values
 
 
 def _check_whole_basis_points(share: Decimal) -> Decimal:
@@ -66,14 +48,14 @@ Share = Annotated[Decimal, Field(ge=0, le=1), AfterValidator(_check_whole_basis_
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
-class Text(_Strict):
+class Text(Section):
     """One text for clerks and customers, in English and Simplified Chinese."""
 
     en: str = Field(min_length=1)
     zh_cn: str = Field(min_length=1)
 
 
-class VerifyRules(_Strict):
+class VerifyRules(Section):
     """When the hint is `VERIFY`.
 
     Attributes:
@@ -95,7 +77,7 @@ class VerifyRules(_Strict):
         return self
 
 
-class TierCaps(_Strict):
+class TierCaps(Section):
     """Most that may be spent on one case, minor units, by tier."""
 
     high: int = Field(ge=0)
@@ -103,7 +85,7 @@ class TierCaps(_Strict):
     new: int = Field(ge=0)
 
 
-class Scale(_Strict):
+class Scale(Section):
     """One scale of the RFM table; see `features.rfm.RfmScale`."""
 
     weight_percent: int = Field(ge=0, le=PERCENT)
@@ -117,7 +99,7 @@ class Scale(_Strict):
         return self
 
 
-class Rfm(_Strict):
+class Rfm(Section):
     """The RFM table."""
 
     recency_days: Scale
@@ -146,7 +128,7 @@ class Rfm(_Strict):
         )
 
 
-class BudgetRules(_Strict):
+class BudgetRules(Section):
     """What may be spent to keep a customer.
 
     Attributes:
@@ -166,7 +148,7 @@ class BudgetRules(_Strict):
     rfm: Rfm
 
 
-class CallChecks(_Strict):
+class CallChecks(Section):
     """The single check that a `VERIFY` asks for.
 
     Attributes:
@@ -178,7 +160,7 @@ class CallChecks(_Strict):
     by_reason: dict[str, Text]
 
 
-class ReasonRule(_Strict):
+class ReasonRule(Section):
     """One reason: which features speak for it, and its words.
 
     Attributes:
@@ -200,7 +182,7 @@ class ReasonRule(_Strict):
         return self
 
 
-class PolicyRules(_Strict):
+class PolicyRules(Section):
     """The content of a policy file.
 
     Attributes:
@@ -211,6 +193,7 @@ class PolicyRules(_Strict):
         checks: What to check, by call.
         reasons: By reason code.
         other_reason: Words for features that no reason names; its code is `OTHER`.
+        evaluation: How models are judged; nothing that is answered depends on it.
     """
 
     version: str = Field(pattern=r"^[A-Za-z0-9._-]{1,40}$")
@@ -220,6 +203,7 @@ class PolicyRules(_Strict):
     checks: dict[CaseCall, CallChecks]
     reasons: dict[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{2,40}$")], ReasonRule]
     other_reason: Text
+    evaluation: EvaluationRules = EvaluationRules()
 
     @model_validator(mode="after")
     def _check_across_sections(self) -> Self:

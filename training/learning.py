@@ -80,22 +80,44 @@ def divide_cases(
     Train sees the outcomes known at the cut, test those known at the end.
     """
     split = split_cases(cases.time_us, definition.horizon_us, cut_us, end_us)
-    parts = []
-    for as_of_us, is_part in ((cut_us, split.is_train), (end_us, split.is_test)):
-        labels = label_cases(definition, cases, facts, as_of_us)
-        weight = compute_weights(cases.rows, labels, cases.group, is_part, seed)
-        # What happens after somebody looks must not even be counted.
-        is_past = cases.time_us <= as_of_us
-        part = _build_part(
-            definition,
-            cases.select(is_past),
-            facts.as_of(as_of_us),
-            weight[is_past],
-            is_part[is_past],
-            seed,
-        )
-        parts.append(part.select((is_part & labels.is_candidate)[is_past]))
-    return HeadParts(split, parts[0], parts[1], cases.rows[split.is_test])
+    train, test = (
+        label_part(definition, cases, facts, as_of_us, is_part, seed)
+        for as_of_us, is_part in ((cut_us, split.is_train), (end_us, split.is_test))
+    )
+    return HeadParts(split, train, test, cases.rows[split.is_test])
+
+
+def label_part(
+    definition: HeadDefinition,
+    cases: CaseSet,
+    facts: FactLog,
+    as_of_us: int,
+    is_part: Flags,
+    seed: int,
+) -> Part:
+    """Return the labelled cases of a part, as they were known at a time.
+
+    Args:
+        definition: The question.
+        cases: All cases of its call: also those outside the part tell of its customers.
+        facts: All facts; those known after `as_of_us` are not looked at.
+        as_of_us: When somebody looks.
+        is_part: Which cases are wanted, shape `(n,)`.
+        seed: Seed of weights and guesses.
+    """
+    labels = label_cases(definition, cases, facts, as_of_us)
+    weight = compute_weights(cases.rows, labels, cases.group, is_part, seed)
+    # What happens after somebody looks must not even be counted.
+    is_past = cases.time_us <= as_of_us
+    part = _build_part(
+        definition,
+        cases.select(is_past),
+        facts.as_of(as_of_us),
+        weight[is_past],
+        is_part[is_past],
+        seed,
+    )
+    return part.select((is_part & labels.is_candidate)[is_past])
 
 
 def _build_part(

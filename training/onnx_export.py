@@ -7,7 +7,7 @@ winsorising stand in the trees already, so nothing else is computed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,9 +118,11 @@ def open_session(model: bytes) -> ort.InferenceSession:
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def run_model(session: ort.InferenceSession, rows: Rows) -> dict[str, Rows]:
-    """Return each head's probabilities, shape `(n,)`."""
-    names = [output.name for output in session.get_outputs()]
+def run_model(
+    session: ort.InferenceSession, rows: Rows, heads: Sequence[str] | None = None
+) -> dict[str, Rows]:
+    """Return probabilities, shape `(n,)`, of the heads named, or of all."""
+    names = [output.name for output in session.get_outputs()] if heads is None else list(heads)
     return dict(zip(names, session.run(names, {INPUT: rows}), strict=True))
 
 

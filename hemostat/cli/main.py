@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "stream": "hemostat.cli.stream_command",
     "dlq": "hemostat.cli.dlq_command",
     "train": "hemostat.cli.train_command",
+    "evaluate": "hemostat.cli.evaluate_command",
     "models": "hemostat.cli.models_command",
     "promote": "hemostat.cli.promote_command",
     "rollback": "hemostat.cli.rollback_command",

@@ -26,6 +26,14 @@ def test_the_default_policy_is_the_usual_rule_half_of_a_margin_of_30_percent() -
     assert policy.rules.budget.tier_caps_minor.high == 50_000
 
 
+def test_costs_are_the_policys_and_a_policy_without_them_has_the_usual_ones() -> None:
+    edited = parse_policy(DEFAULT.replace("check_minor: 800", "check_minor: 950").encode(), "p")
+    assert edited.rules.evaluation.costs.check_minor == 950.0
+    start, end = DEFAULT.index("evaluation:"), DEFAULT.index("# The single check")
+    bare = parse_policy((DEFAULT[:start] + DEFAULT[end:]).encode(), "p")
+    assert bare.rules.evaluation == load_policy().rules.evaluation
+
+
 def test_an_edit_without_a_new_version_changes_the_version_shown() -> None:
     edited = DEFAULT.replace("high: 50000", "high: 50001").encode()
     assert parse_policy(edited, "p").version != load_policy().version
@@ -60,6 +68,11 @@ def test_an_order_line_has_the_checks_of_its_order() -> None:
         ("[request_tender]", "[request_stage]", "(the whole file)", "stands in two reasons"),
         ("      BRACKETING:", "      BRACKETS:", "(the whole file)", "did you mean `BRACKETING`?"),
         ("staleness_limit_s: 900", "staleness_limit_s: 0", "staleness_limit_s", "greater than 0"),
+        ("missed_share: 0.85", "mised_share: 0.85", "evaluation.costs", "mean `missed_share`?"),
+        ("check_minor: 800", "check_minor: -1", "evaluation.costs.check_minor", "greater than or"),
+        ("check_minor: 800", "check_minor: .inf", "evaluation.costs.check_minor", "finite"),
+        ("check_minor: 800", "check_minor: free", "evaluation.costs.check_minor", "number"),
+        ("caught_share: 0.10", "caught_share: 0.9", "evaluation.costs", "at most missed_share"),
     ],
 )
 def test_a_fault_names_its_key_and_the_fix(old: str, new: str, field: str, told: str) -> None:

@@ -10,11 +10,7 @@ import numpy.typing as npt
 
 from training.evaluation.calibration_figures import (
     CalibrationLine,
-    compute_brier,
-    compute_brier_skill,
-    compute_calibration_error,
     compute_error_floor,
-    compute_observed_to_expected,
     fit_calibration_line,
 )
 from training.evaluation.money import CostMatrix, compute_money
@@ -24,8 +20,16 @@ from training.evaluation.operating_points import (
     find_threshold,
     judge_threshold,
 )
-from training.evaluation.ranking import Ranking, ScoredCases
-from training.evaluation.resampling import Draws, Estimate, Floats, Ints, Resampling
+from training.evaluation.ranking import Ranking, ScoredCases, compute_prevalence
+from training.evaluation.resampling import (
+    Draws,
+    Estimate,
+    Floats,
+    Ints,
+    Resampling,
+    to_estimate,
+)
+from training.evaluation.sorted_cases import FIGURES, SortedCases
 
 Flags = npt.NDArray[np.bool_]
 Metric = Callable[["Judged", Floats], float]
@@ -39,13 +43,16 @@ class Judged:
     Attributes:
         label: 0 or 1.
         score: Probabilities.
-        weight: How many cases each stands for, > 0.
+        weight: How many cases each stands for; 0: its outcome is unknown, and it counts among
+            the false alarms alone.
         honesty: Probability that the case is an honest customer's, 0 to 1: whose alarms count
             as false.
         cluster: Customer or ring; drawn together.
         value_minor: What the case is about, minor units.
         world: Number of the case's world; None: one world.
         slices: Parts to look at on their own.
+        honest_weight: How many honest customers' cases each stands for, where that is known
+            of cases without outcome, too; None: `weight * honesty`.
     """
 
     label: Floats
@@ -56,6 +63,7 @@ class Judged:
     value_minor: Floats
     world: Ints | None = None
     slices: Mapping[str, Flags] = field(default_factory=dict)
+    honest_weight: Floats | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would give figures without meaning.
@@ -76,12 +84,13 @@ class Judged:
         is_in = chosen > 0.0
         return ScoredCases(self.label[is_in], self.score[is_in], chosen[is_in], self.cluster[is_in])
 
-    def take(self, flags: Flags) -> Judged:
-        """Return a part of the cases, without slices."""
+    def take(self, flags: Flags | Ints) -> Judged:
+        """Return a part of the cases, by flags or places, without slices."""
         return Judged(
             self.label[flags], self.score[flags], self.weight[flags], self.honesty[flags],
             self.cluster[flags], self.value_minor[flags],
             None if self.world is None else self.world[flags],
+            honest_weight=None if self.honest_weight is None else self.honest_weight[flags],
         )  # fmt: skip
 
 
@@ -104,7 +113,9 @@ class HeadFigures:
         calibration_error: Expected calibration error, 15 bins of equal weight.
         error_floor: What perfect probabilities would show.
         line: Intercept and slope.
+        slope: The slope, with bounds (resamples are fitted on 512 groups of scores).
         top_ratio: Outcomes over predictions in the riskiest 1 %.
+        total_ratio: Outcomes over predictions in all cases.
         brier: Mean squared error.
         brier_skill: Against the prevalence.
         slices: The same of parts, without parts of their own.
@@ -124,7 +135,9 @@ class HeadFigures:
     calibration_error: Estimate
     error_floor: float
     line: CalibrationLine
+    slope: Estimate
     top_ratio: Estimate
+    total_ratio: Estimate
     brier: float
     brier_skill: Estimate
     slices: Mapping[str, HeadFigures] = field(default_factory=dict)
@@ -133,7 +146,7 @@ class HeadFigures:
 def evaluate_head(
     judged: Judged, threshold: float | None, costs: CostMatrix, resampling: Resampling
 ) -> HeadFigures:
-    """Return all figures of a head; every one of them takes the same resamples.
+    """Return all figures of a head and of its slices; all of them take the same resamples.
 
     Args:
         judged: Cases that taught it nothing.
@@ -141,42 +154,81 @@ def evaluate_head(
         costs: For the money.
         resampling: Of customers or rings, inside worlds.
     """
+    n = len(judged.label)
+    parts = {"": np.arange(n), **{k: np.flatnonzero(f) for k, f in judged.slices.items()}}
+    cases = {name: sort_cases(judged, threshold, costs, places) for name, places in parts.items()}
+    resampled: dict[str, list[Floats]] = {name: [] for name in parts}
     draws = Draws(judged.cluster, resampling, judged.world)
+    for times in draws.iterate(np.ones(n)):
+        for name, places in parts.items():
+            resampled[name].append(cases[name].compute(times[places]))
+    found = {
+        name: _collect(judged, places, threshold, cases[name].compute(), np.array(resampled[name]))
+        for name, places in parts.items()
+    }
+    whole = found.pop("")
+    return replace(whole, slices=found)
 
-    def estimate(metric: Metric) -> Estimate:
-        return draws.estimate(judged.weight, lambda weight: metric(judged, weight))
 
-    hint = recall = false_alarm_share = money = None
+def sort_cases(
+    judged: Judged, threshold: float | None, costs: CostMatrix, places: Ints | None = None
+) -> SortedCases:
+    """Return cases in the form that gives every figure of a resample at once.
+
+    Args:
+        judged: The cases.
+        threshold: Of the hint; None: no hint.
+        costs: For the money.
+        places: Which cases; None: all.
+    """
+    chosen = np.arange(len(judged.label)) if places is None else places
+    score = judged.score[chosen]
+    honest = judged.weight * judged.honesty
+    if judged.honest_weight is not None:
+        honest = judged.honest_weight
+    return SortedCases(
+        judged.label[chosen], score, judged.weight[chosen], honest[chosen],
+        judged.value_minor[chosen], None if threshold is None else score >= threshold, costs,
+    )  # fmt: skip
+
+
+def _collect(
+    judged: Judged, places: Ints, threshold: float | None, values: Floats, resampled: Floats
+) -> HeadFigures:
+    """Return the figures of a part from its values, shape `(k,)`, and draws, `(n_draws, k)`."""
+    part = judged.take(places)
+    table = resampled.reshape(-1, len(FIGURES))
+    estimate = {
+        name: to_estimate(float(values[place]), table[:, place])
+        for place, name in enumerate(FIGURES)
+    }
+    cases = part.to_cases()
+    line = fit_calibration_line(cases)
+    hint = None
     if threshold is not None:
-        hint = _judge(judged, judged.weight, threshold)
-        recall = estimate(lambda one, weight: _judge(one, weight, threshold).recall)
-        false_alarm_share = estimate(
-            lambda one, weight: _judge(one, weight, threshold).false_alarm_share
-        )
-        money = estimate(make_money_metric(threshold, costs))
-    cases = judged.to_cases()
+        shares = (estimate[name].value for name in ("false_alarm_share", "recall", "precision"))
+        hint = OperatingPoint(float("nan"), threshold, *shares)
+    of_hint = {} if threshold is None else estimate
     return HeadFigures(
-        n=len(judged.label),
-        n_positive=int(judged.label.sum()),
-        n_clusters=len(np.unique(judged.cluster)),
-        prevalence=float(np.average(judged.label, weights=judged.weight)),
-        pr_auc=_estimate_ranking(judged, draws, Ranking.compute_pr_auc),
-        roc_auc=_estimate_ranking(judged, draws, Ranking.compute_roc_auc),
-        recall_at={target: estimate(make_recall_metric(target)) for target in FALSE_ALARM_TARGETS},
+        n=len(cases.label),
+        n_positive=int(cases.label.sum()),
+        n_clusters=len(np.unique(cases.group)),
+        prevalence=compute_prevalence(cases),
+        pr_auc=estimate["pr_auc"],
+        roc_auc=estimate["roc_auc"],
+        recall_at={target: estimate[f"recall_at_{target}"] for target in FALSE_ALARM_TARGETS},
         hint=hint,
-        recall=recall,
-        false_alarm_share=false_alarm_share,
-        money=money,
-        calibration_error=estimate(_of_cases(compute_calibration_error)),
+        recall=of_hint.get("recall"),
+        false_alarm_share=of_hint.get("false_alarm_share"),
+        money=of_hint.get("money"),
+        calibration_error=estimate["calibration_error"],
         error_floor=compute_error_floor(cases),
-        line=fit_calibration_line(cases),
-        top_ratio=estimate(_of_cases(compute_observed_to_expected)),
-        brier=compute_brier(cases),
-        brier_skill=estimate(_of_cases(compute_brier_skill)),
-        slices={
-            name: evaluate_head(judged.take(flags), threshold, costs, resampling)
-            for name, flags in judged.slices.items()
-        },
+        line=line,
+        slope=replace(estimate["slope"], value=line.slope),
+        top_ratio=estimate["top_ratio"],
+        total_ratio=estimate["total_ratio"],
+        brier=estimate["brier"].value,
+        brier_skill=estimate["brier_skill"],
     )
 
 
@@ -192,7 +244,12 @@ def compare_paired(
         other_score: Another contender's, shape `(n,)`.
         metric: E.g. `compute_pr_auc_of`, `make_recall_metric(0.005)`.
         resampling: Of customers or rings, inside worlds.
+
+    Raises:
+        ValueError: The cases have honest weights of their own.
     """
+    if judged.honest_weight is not None:
+        raise ValueError("paired figures count honest cases by `weight * honesty`")
     other = replace(judged, score=other_score, slices={})
     draws = Draws(judged.cluster, resampling, judged.world)
     return draws.estimate(
@@ -230,19 +287,3 @@ def make_money_metric(threshold: float, costs: CostMatrix) -> Metric:
 
 def _judge(judged: Judged, weight: Floats, threshold: float) -> OperatingPoint:
     return judge_threshold(judged.score, judged.label, weight, weight * judged.honesty, threshold)
-
-
-def _of_cases(compute: Callable[[ScoredCases], float]) -> Metric:
-    def found(judged: Judged, weight: Floats) -> float:
-        cases = judged.to_cases(weight)
-        return compute(cases) if len(cases.label) else float("nan")
-
-    return found
-
-
-def _estimate_ranking(
-    judged: Judged, draws: Draws, compute: Callable[[Ranking, Floats], float]
-) -> Estimate:
-    """Return a ranking figure with bounds; the cases are sorted once."""
-    ranking = Ranking(judged.to_cases())
-    return draws.estimate(judged.weight, lambda weight: compute(ranking, weight))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from training.evaluation.resampling import BOUNDS, Estimate, Floats, Ints, Resampling
 
 _US_PER_DAY = 86_400e6
 
@@ -74,3 +74,60 @@ def detect_rings(
             )
         )
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class RingSummary:
+    """How rings fared together; bounds from drawing rings.
+
+    Attributes:
+        n: Rings.
+        found_share: Share of them that were found.
+        days: Median days from the first abusive case to the alarm; infinite if half of
+            them were never found.
+        n_before: Mean number of abusive cases before it.
+        lost_minor: Mean value of these, minor units.
+    """
+
+    n: int
+    found_share: Estimate
+    days: Estimate
+    n_before: Estimate
+    lost_minor: Estimate
+
+
+def summarize_rings(rings: Sequence[RingDetection], resampling: Resampling) -> RingSummary | None:
+    """Return how rings fared together; None without rings."""
+    if not rings:
+        return None
+    random = np.random.default_rng(resampling.seed)
+    drawn = random.integers(0, len(rings), (resampling.n_resamples, len(rings)))
+    columns = {
+        name: np.array([float(getattr(one, name)) for one in rings])
+        for name in ("is_found", "days", "n_before", "lost_minor")
+    }
+
+    def estimate(name: str, compute: Callable[[Floats], float]) -> Estimate:
+        values = columns[name]
+        draws = [compute(values[places]) for places in drawn]
+        # A step of the draws: between a number and infinity there is nothing to average.
+        low, high = (
+            (float("nan"), float("nan"))
+            if not draws
+            else np.quantile(draws, BOUNDS, method="inverted_cdf")
+        )
+        return Estimate(compute(values), float(low), float(high))
+
+    def median(values: npt.NDArray[np.float64]) -> float:
+        return float(np.quantile(values, 0.5, method="inverted_cdf"))
+
+    def mean(values: npt.NDArray[np.float64]) -> float:
+        return float(values.mean())
+
+    return RingSummary(
+        n=len(rings),
+        found_share=estimate("is_found", mean),
+        days=estimate("days", median),
+        n_before=estimate("n_before", mean),
+        lost_minor=estimate("lost_minor", mean),
+    )

@@ -118,3 +118,24 @@ def test_slices_follow_the_columns_and_leave_the_unknown_out() -> None:
         "tenure: none known": 300, "tenure: below 30 days": 300, "tenure: above 365 days": 300,
         "place: elsewhere": 900, "receipt: none": 450,
     }  # fmt: skip
+
+
+def test_false_alarms_count_cases_of_unknown_outcome() -> None:
+    judged = _draw(400)
+    is_known = np.arange(400) % 4 == 0
+    told = dataclasses.replace(
+        judged,
+        weight=np.where(is_known, judged.weight, 0.0),
+        honest_weight=1.0 - judged.label,
+        slices={"known": is_known},
+    )
+    found = evaluate_head(told, 0.2, CostMatrix(), FEW)
+    assert (found.n, found.n_positive) == (100, int(judged.label[is_known].sum()))
+    is_alarm = judged.score >= 0.2
+    assert found.false_alarm_share is not None
+    assert found.false_alarm_share.value == pytest.approx(is_alarm[judged.label == 0.0].mean())
+    known = evaluate_head(told.take(is_known), 0.2, CostMatrix(), FEW)
+    assert found.pr_auc.value == pytest.approx(known.pr_auc.value)
+    assert found.slices["known"].pr_auc.value == known.pr_auc.value
+    with pytest.raises(ValueError, match="weight \\* honesty"):
+        compare_paired(told, judged.score, compute_pr_auc_of, FEW)
