@@ -1,4 +1,4 @@
-"""`hemostat import online-retail` as a person and a program see it."""
+"""`hemostat import` as a person and a program see it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from features.log.writer import DEFAULT_PARTITIONS
 from hemostat.cli.import_command import FormatChoice, MatchingChoice
 from hemostat.cli.main import main
+from stream.importers.hotel.importing import ImportOptions as HotelOptions
 from stream.importers.online_retail.importing import ImportOptions
 from stream.importers.online_retail.matching import Matching
 
@@ -124,3 +125,71 @@ def test_choices_and_defaults_are_those_of_the_importer() -> None:
     assert ImportOptions().tenant == "online_retail"
     rules = ImportOptions().rules
     assert (rules.cancel_within_h, rules.history_from.isoformat()) == (12.0, "2011-04-01")
+
+
+HOTEL = """hotel,is_canceled,lead_time,arrival_date_year,arrival_date_month,\
+arrival_date_week_number,arrival_date_day_of_month,stays_in_weekend_nights,stays_in_week_nights,\
+adults,children,babies,meal,country,market_segment,distribution_channel,is_repeated_guest,\
+previous_cancellations,previous_bookings_not_canceled,reserved_room_type,deposit_type,agent,\
+company,days_in_waiting_list,customer_type,adr,required_car_parking_spaces,\
+total_of_special_requests,reservation_status,reservation_status_date
+City Hotel,0,3,2016,May,21,20,0,2,2,0,0,BB,PRT,Direct,Direct,0,0,0,A,No Deposit,NULL,NULL,0,\
+Transient,80,0,1,Check-Out,2016-05-22
+City Hotel,1,9,2016,May,21,20,0,2,2,0,0,BB,PRT,Online TA,TA/TO,0,0,0,A,No Deposit,9,NULL,0,\
+Transient,90,0,0,No-Show,2016-05-20
+"""
+
+
+@pytest.fixture
+def hotel(tmp_path: Path) -> Path:
+    path = tmp_path / "hotel.csv"
+    path.write_text(HOTEL)
+    return path
+
+
+def test_hotel_json_is_the_whole_report_and_options_reach_the_import(
+    tmp_path: Path, hotel: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "log"
+    words = ["import", "hotel", str(hotel), str(log), "--json", "--tenant", "inn"]
+    assert main([*words, "--partitions", "2", "--format", "jsonl", "--late-columns"]) == 0
+    shown = capsys.readouterr()
+    report = json.loads(shown.out)
+    assert shown.err == ""
+    assert report == json.loads((log / "import_report.json").read_bytes())
+    assert report["source_rows"] == {"stayed": 1, "cancelled": 0, "no_show": 1, "malformed": 0}
+    assert (report["tenant"], report["has_late_columns"]) == ("inn", True)
+    assert [Path(path).name for path in report["attributes"]] == [
+        "attributes.yaml",
+        "attributes-late.yaml",
+    ]
+    assert sorted(path.name for path in (log / "jsonl").iterdir()) == [
+        "partition=00",
+        "partition=01",
+    ]
+    assert not (log / "parquet").exists()
+
+
+def test_a_person_sees_the_bookings_and_where_the_attributes_are_declared(
+    tmp_path: Path, hotel: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["import", "hotel", str(hotel), str(tmp_path / "log")]) == 0
+    out = capsys.readouterr().out
+    cells = {words[0]: words[1] for line in out.splitlines() if len(words := line.split()) > 1}
+    assert (cells["stayed"], cells["no_show"], cells["total"]) == ("1", "1", "2")
+    assert "attributes.yaml" in out.replace("\n", "")
+
+
+def test_a_hotel_file_of_another_kind_is_told_and_nothing_is_written(
+    tmp_path: Path, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["import", "hotel", str(source), str(tmp_path / "log"), "--json"]) == 2
+    error = json.loads(capsys.readouterr().err)["error"]
+    assert (error["field"], "lead_time" in error["expectation"]) == ("header", True)
+    assert not (tmp_path / "log").exists()
+
+
+def test_hotel_defaults_are_those_of_the_importer() -> None:
+    options = HotelOptions()
+    assert options.formats == tuple(FormatChoice)
+    assert (options.n_partitions, options.tenant, options.with_late) == (4, "hotel", False)
