@@ -83,6 +83,11 @@ class FactTable(KindColumn):
         """Return the events' ids, a string array."""
         return self._batch.column("event_id").take(pa.array(self.rows))
 
+    def floats(self, path: str) -> npt.NDArray[np.float64]:
+        """Return a number field, shape `(n,)`; absent is NaN."""
+        taken = self.column(path).take(pa.array(self.rows)).cast(pa.float64())
+        return np.asarray(taken.to_numpy(zero_copy_only=False), np.float64)
+
     def get_texts(self, path: str) -> pa.Array:
         """Return a string field; absent is the empty string."""
         return pc.fill_null(self.column(path).take(pa.array(self.rows)), "")

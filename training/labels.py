@@ -6,14 +6,14 @@ Three ways of not knowing are kept apart. *Immature*: the horizon has not passed
 *Censored*: something else ended the case first (the retailer cancelled, the
 payment lapsed), so nobody knows what the customer would have done. *Unobserved*:
 nobody looked (no check), or the world was changed (an offer was made); such cases
-belong to the population that a head speaks of, and `training.propensity` weights
-the observed ones so that they stand for them.
+belong to the population that a head speaks of, and `training.labelling.weights`
+weights the observed ones so that they stand for them. Unchecked is never clean.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,11 @@ class Labels:
             no offer); other candidates were observed whatever they are.
         context: Shape `(n, k)`, float32: facts after the case that the choice may have
             depended on. Never part of a vector.
+        origin: `labelling.origins.Origin` of the look that told; 0: nobody looked, or not told.
+        propensity: Told chance of being looked at; NaN: not told.
+        is_positive_only: A candidate that is known to be positive (`value` is 1) in a way in
+            which no negative could have become known: a chargeback that nobody checked. Not
+            observed: it may grow trees, and never calibrates or measures.
     """
 
     value: npt.NDArray[np.float64]
@@ -43,6 +48,9 @@ class Labels:
     is_observed: Flags
     is_selective: Flags
     context: npt.NDArray[np.float32]
+    origin: npt.NDArray[np.int64]
+    propensity: npt.NDArray[np.float64]
+    is_positive_only: Flags
 
 
 FindLabels = Callable[[CaseSet, FactLog, int], Labels]
@@ -92,11 +100,10 @@ def label_cases(
         as_of_us: When somebody looks. Cases whose horizon ends later are no candidates.
     """
     labels = definition.find(cases, facts.as_of(as_of_us), definition.horizon_us)
-    is_mature = cases.time_us + definition.horizon_us <= as_of_us
-    return Labels(
-        value=labels.value,
-        is_candidate=labels.is_candidate & is_mature,
-        is_observed=labels.is_observed & labels.is_candidate & is_mature,
-        is_selective=labels.is_selective,
-        context=labels.context,
+    is_candidate = labels.is_candidate & (cases.time_us + definition.horizon_us <= as_of_us)
+    return replace(
+        labels,
+        is_candidate=is_candidate,
+        is_observed=labels.is_observed & is_candidate,
+        is_positive_only=labels.is_positive_only & is_candidate,
     )

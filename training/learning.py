@@ -16,9 +16,9 @@ from training.evaluation.head_metrics import evaluate
 from training.facts import FactLog, Flags
 from training.heads import FittedHead, HeadParameters, Part, fit_head, predict_probability
 from training.labelling.hindsight import look_back
+from training.labelling.verdicts import find_confirmed_groups
+from training.labelling.weights import Weights, compute_weights
 from training.labels import HeadDefinition, label_cases
-from training.outcomes import find_confirmed_groups
-from training.propensity import compute_weights
 from training.split import Split, split_cases
 
 Rows = npt.NDArray[np.float32]
@@ -106,14 +106,14 @@ def label_part(
         seed: Seed of weights and guesses.
     """
     labels = label_cases(definition, cases, facts, as_of_us)
-    weight = compute_weights(cases.rows, labels, cases.group, is_part, seed)
+    weights = compute_weights(cases.rows, labels, cases.group, is_part, seed)
     # What happens after somebody looks must not even be counted.
     is_past = cases.time_us <= as_of_us
     part = _build_part(
         definition,
         cases.select(is_past),
         facts.as_of(as_of_us),
-        weight[is_past],
+        weights.select(is_past),
         is_part[is_past],
         seed,
     )
@@ -124,7 +124,7 @@ def _build_part(
     definition: HeadDefinition,
     cases: CaseSet,
     facts: FactLog,
-    weight: npt.NDArray[np.float64],
+    weights: Weights,
     is_part: Flags,
     seed: int,
 ) -> Part:
@@ -133,12 +133,14 @@ def _build_part(
     A head that gives hints learns from guesses, too, and counts false alarms by honesty.
     """
     known = definition.find(cases, facts, definition.horizon_us)
+    weight = weights.anchor
     label = np.where(weight > 0.0, known.value, 0.0)
     is_confirmed = np.isin(cases.group, find_confirmed_groups(facts)) | (label > 0.0)
     honesty = np.where(is_confirmed, 0.0, 1.0)
     seen = look_back(cases, known, weight, is_part, seed) if definition.gives_hint else None
     if seen is None:
-        return Part(cases.rows, label, weight, cases.group, honesty)
+        lesson = np.where(weights.tree > 0.0, known.value, 0.0)
+        return Part(cases.rows, label, weight, cases.group, honesty, lesson, weights.tree)
     return Part(
         cases.rows,
         label,

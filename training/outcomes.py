@@ -6,6 +6,10 @@ Each takes cases, the facts known by then, and the horizon in microseconds; see
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -22,12 +26,11 @@ from training.facts import (
     find_first_us,
     find_places,
 )
+from training.labelling.origins import build_label_book
+from training.labelling.verdicts import Verdicts, find_verdicts
 from training.labels import Labels
 
 _CUSTOMER = "CANCEL_INITIATOR_CUSTOMER"
-_CONFIRMED = ("LABEL_KIND_ABUSE_CONFIRMED", "LABEL_KIND_CHARGEBACK")
-_CLEARED = "LABEL_KIND_ABUSE_CLEARED"
-_APPEAL = "LABEL_KIND_APPEAL_UPHELD"
 
 
 def find_cancelled_orders(cases: CaseSet, facts: FactLog, horizon_us: int) -> Labels:
@@ -80,27 +83,30 @@ def find_left_clicks(cases: CaseSet, facts: FactLog, horizon_us: int) -> Labels:
         named = outcome.select(~outcome.is_empty("offer_id"))
         is_offered |= count_facts(cases.item_id, named.get_texts("cancel_id")) > 0
     is_candidate = np.minimum(left_us, kept_us) <= ends_us
-    return Labels(
-        value=(left_us <= np.minimum(ends_us, kept_us)).astype(np.float64),
-        is_candidate=is_candidate,
+    everything = _observe_all(left_us <= np.minimum(ends_us, kept_us), is_candidate)
+    return replace(
+        everything,
         is_observed=is_candidate & ~is_offered,
         is_selective=np.ones(len(cases), np.bool_),
-        context=np.zeros((len(cases), 0), np.float32),
     )
 
 
 def find_abusive_returns(cases: CaseSet, facts: FactLog, horizon_us: int) -> Labels:
     """Positive: abuse confirmed within the horizon and not taken back; negative: cleared.
 
-    Unobserved: nobody checked.
+    Unobserved: nobody checked. Charged back and not checked: positive only.
     """
-    verdict = _find_verdicts(cases.event_id, facts["label_set"], cases.time_us + horizon_us)
+    book = build_label_book(facts)
+    verdicts = find_verdicts(book, cases.event_id, cases.time_us + horizon_us)
     return Labels(
-        value=(verdict == 1).astype(np.float64),
+        value=((verdicts.value == 1) | verdicts.is_positive_only).astype(np.float64),
         is_candidate=np.ones(len(cases), np.bool_),
-        is_observed=verdict >= 0,
+        is_observed=verdicts.value >= 0,
         is_selective=np.ones(len(cases), np.bool_),
         context=_find_inspections(cases.event_id, facts),
+        origin=verdicts.origin,
+        propensity=verdicts.propensity,
+        is_positive_only=verdicts.is_positive_only,
     )
 
 
@@ -109,12 +115,12 @@ def find_abusive_orders(cases: CaseSet, facts: FactLog, horizon_us: int) -> Labe
 
     Negative: something of it was checked and cleared, or nothing happened that
     could have been abuse (no return, no click). Unobserved: it has returns or
-    clicks of a kind that is checked, and nobody checked any.
+    clicks of a kind that is checked, and nobody checked any. Charged back and
+    nothing of it checked: positive only.
     """
     until_us = cases.time_us + horizon_us
-    verdicts = facts["label_set"]
-    own = _find_verdicts(cases.event_id, verdicts, until_us)
-    is_positive, is_checked = own == 1, own >= 0
+    book = build_label_book(facts)
+    parts = [_Part(np.arange(len(cases)), find_verdicts(book, cases.event_id, until_us))]
     n_open = np.zeros(len(cases), np.int64)
     contexts = []
     for kind in ("return_requested", "cancel_requested"):
@@ -123,24 +129,64 @@ def find_abusive_orders(cases: CaseSet, facts: FactLog, horizon_us: int) -> Labe
         events, place = events.select(place >= 0), place[place >= 0]
         in_time = events.event_us <= until_us[place]
         events, place = events.select(in_time), place[in_time]
-        verdict = _find_verdicts(events.get_event_ids(), verdicts, until_us[place])
+        verdicts = find_verdicts(book, events.get_event_ids(), until_us[place])
         n_events = np.bincount(place, minlength=len(cases))
-        is_positive |= np.bincount(place, verdict == 1, len(cases)) > 0
-        is_checked |= np.bincount(place, verdict >= 0, len(cases)) > 0
-        if (verdict >= 0).any():
+        if (verdicts.value >= 0).any():
             n_open += n_events
+        parts.append(_Part(place, verdicts))
         worst = np.full((len(cases), _N_INSPECTION), -1.0, np.float32)
         np.maximum.at(
             worst, place, np.nan_to_num(_find_inspections(events.get_event_ids(), facts), nan=-1.0)
         )
         contexts += [n_events[:, None].astype(np.float32), worst]
     is_selective = n_open > 0
+    told = _gather(parts, len(cases))
+    is_checked = told.value >= 0
     return Labels(
-        value=is_positive.astype(np.float64),
+        value=((told.value == 1) | told.is_positive_only).astype(np.float64),
         is_candidate=np.ones(len(cases), np.bool_),
-        is_observed=is_checked | ~is_selective,
-        is_selective=is_selective,
+        is_observed=is_checked | ~(is_selective | told.is_positive_only),
+        is_selective=is_selective | told.is_positive_only,
         context=np.concatenate(contexts, axis=1),
+        origin=told.origin,
+        propensity=told.propensity,
+        is_positive_only=told.is_positive_only,
+    )
+
+
+class _Part(NamedTuple):
+    """Verdicts on what belongs to orders, and the places of the orders."""
+
+    place: Ints
+    verdicts: Verdicts
+
+
+def _gather(parts: Sequence[_Part], n: int) -> Verdicts:
+    """Return what verdicts on an order and on its returns and clicks say of the order.
+
+    The worst counts. An order is looked at if any of them is, and they are drawn apart:
+    its chance is that of at least one look. A part that nobody looked at told none; it
+    counts with the mean chance of its kind, which is `looks / sum(1 / chance)` of those
+    that were looked at (the ratio form of Horvitz and Thompson).
+    """
+    value, origin = np.full(n, -1), np.zeros(n, np.int64)
+    is_charged, log_missed = np.zeros(n, np.bool_), np.zeros(n)
+    for place, verdicts in parts:
+        np.maximum.at(value, place, verdicts.value)
+        np.maximum.at(origin, place, verdicts.origin)
+        is_charged[place[verdicts.is_positive_only]] = True
+        chance = verdicts.propensity.copy()
+        is_told = ~np.isnan(chance)
+        mean = is_told.sum() / max(np.sum(1.0 / chance[is_told]), 1.0)
+        chance[verdicts.value < 0] = mean  # 0: nobody who looks at these tells a chance.
+        with np.errstate(divide="ignore"):
+            log_missed += np.bincount(place, np.log1p(-chance), n)
+    is_told = (value >= 0) & (log_missed < 0.0)
+    return Verdicts(
+        value=value,
+        origin=origin,
+        propensity=np.where(is_told, -np.expm1(log_missed), np.nan),
+        is_positive_only=is_charged & (value < 0),
     )
 
 
@@ -173,6 +219,9 @@ def _observe_all(is_positive: Flags, is_candidate: Flags) -> Labels:
         is_observed=is_candidate,
         is_selective=np.zeros(n, np.bool_),
         context=np.zeros((n, 0), np.float32),
+        origin=np.zeros(n, np.int64),
+        propensity=np.full(n, np.nan),
+        is_positive_only=np.zeros(n, np.bool_),
     )
 
 
@@ -184,38 +233,6 @@ def _join_ids(first: pa.Array, second: pa.Array) -> pa.Array:
     """Return pairs of ids; a pair without the second is the empty id."""
     joined = pc.binary_join_element_wise(first, second, "\x1f")
     return pc.if_else(pc.equal(second, ""), "", joined)
-
-
-def _find_verdicts(case_ids: pa.Array, verdicts: FactTable, until_us: Ints) -> Ints:
-    """Return each case's last verdict known in time: 1 abuse, 0 cleared, -1 none.
-
-    The last one told holds: a confirmation that was taken back and an appeal that
-    was upheld are 0, a clearance that was taken back is none.
-    """
-    place = find_places(verdicts.get_texts("case_event_id"), case_ids)
-    is_known = (place >= 0) & (verdicts.known_us <= np.append(until_us, 0)[place])
-    place, verdicts = place[is_known], verdicts.select(is_known)
-    label, is_reversal = verdicts.get_texts("label"), verdicts.bools("is_reversal")
-    is_abuse = np.asarray(pc.is_in(label, pa.array(_CONFIRMED)))
-    is_cleared = np.asarray(pc.equal(label, _CLEARED))
-    is_appeal = np.asarray(pc.equal(label, _APPEAL))
-    meaning = np.full(len(place), -1)
-    meaning[is_abuse] = np.where(is_reversal, 0, 1)[is_abuse]
-    meaning[is_cleared] = np.where(is_reversal, -1, 0)[is_cleared]
-    meaning[is_appeal] = np.where(is_reversal, 1, 0)[is_appeal]
-    found = np.full(len(case_ids), -1)
-    order = np.argsort(verdicts.known_us, kind="stable")
-    found[place[order]] = meaning[order]  # Of equal places the last assignment holds.
-    return found
-
-
-def find_confirmed_groups(facts: FactLog) -> Ints:
-    """Return the numbers of customers with a confirmed abuse that was not taken back."""
-    labels = facts["label_set"]
-    case_ids = pc.unique(labels.get_texts("case_event_id"))
-    verdict = _find_verdicts(case_ids, labels, np.full(len(case_ids), NEVER_US))
-    place = find_places(labels.get_texts("case_event_id"), case_ids)
-    return np.unique(labels.group[np.append(verdict, 0)[place] == 1])
 
 
 _CONDITIONS = {"CONDITION_A": 1.0, "CONDITION_B": 2.0, "CONDITION_C": 3.0, "CONDITION_D": 4.0}

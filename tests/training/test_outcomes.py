@@ -11,8 +11,8 @@ import pytest
 from features.request_rows import Call
 from training.cases import LearningSet
 from training.head_definitions import ABUSE_HEADS, CREDIT_HEADS, FULL_HEADS
+from training.labelling.verdicts import find_confirmed_groups
 from training.labels import HeadDefinition, Labels, label_cases
-from training.outcomes import find_confirmed_groups
 
 HEADS = {head.name: head for head in (*FULL_HEADS, *ABUSE_HEADS, *CREDIT_HEADS)}
 Learn = Callable[[Sequence[Any]], LearningSet]
@@ -38,7 +38,7 @@ def _tell(learned: LearningSet, head: str, make: Any, day: float = LATE) -> dict
         if not labels.is_candidate[i]:
             words.append("out")
         elif not labels.is_observed[i]:
-            words.append("unobserved")
+            words.append("positive only" if labels.is_positive_only[i] else "unobserved")
         else:
             words.append("positive" if labels.value[i] else "negative")
     return dict(zip(names, words, strict=True))
@@ -154,7 +154,7 @@ def test_a_return_is_abuse_by_the_last_verdict_known_within_the_horizon(
     )  # fmt: skip
     assert _tell(learned, "abuse__return", make) == {
         "confirmed": "positive",
-        "charged back": "positive",
+        "charged back": "positive only",
         "cleared": "negative",
         "nobody looked": "unobserved",
         "too late": "unobserved",
@@ -274,7 +274,15 @@ def test_nothing_that_became_known_later_moves_a_label(
     _, without = _label(learn_from(known), head, make.at(day))
     n = len(without.value)
     _, having = _label(learn_from([*known, *late]), head, make.at(day))
-    for name in ("value", "is_candidate", "is_observed", "is_selective"):
+    for name in (
+        "value",
+        "is_candidate",
+        "is_observed",
+        "is_selective",
+        "origin",
+        "propensity",
+        "is_positive_only",
+    ):
         np.testing.assert_array_equal(getattr(having, name)[:n], getattr(without, name)[:n])
     np.testing.assert_array_equal(having.context[:n], without.context[:n])
 

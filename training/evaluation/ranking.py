@@ -1,6 +1,6 @@
 """How well scores rank: weighted areas under curves with honest bounds.
 
-A case counts with its weight (see `training.propensity`). Bounds come from
+A case counts with its weight (see `training.labelling.weights`). Bounds come from
 resampling whole customers: the cases of one customer are not independent, and a
 few customers may hold many of the positives.
 """

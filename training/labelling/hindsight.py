@@ -84,9 +84,10 @@ def look_back(
     if min(n_positive, int(is_taught.sum()) - n_positive) < MIN_PER_CLASS:
         return None
     inputs = np.concatenate([cases.rows, _see_later(cases, known, is_part)], axis=1)
-    guess = np.where(known.is_observed, known.value, 0.0)
+    is_known = known.is_observed | known.is_positive_only
+    guess = np.where(is_known, known.value, 0.0)
     found = _cross_fit(inputs, known.value, weight, cases.group, is_open, is_taught, seed)
-    is_unknown = is_open & ~known.is_observed
+    is_unknown = is_open & ~is_known
     guess[is_unknown] = found[is_unknown]
     sensitivity = estimate_sensitivity(found[is_taught], known.value[is_taught])
     is_abuse = np.where(is_unknown, np.minimum(found / sensitivity, 1.0), guess)

@@ -29,10 +29,10 @@ from training.heads import (
     fit_head,
     predict_probability,
 )
+from training.labelling.weights import compute_weights
 from training.labels import HeadDefinition, label_cases
 from training.learning import compute_baseline
 from training.onnx_export import INPUT, build_model, open_session
-from training.propensity import compute_weights
 from training.sequence.columns import ColumnScaling, fit_scaling, scale_columns
 from training.sequence.fitting import (
     FitSettings,
@@ -222,7 +222,7 @@ def _take_side(
 ) -> _Side:
     """Return one side's cases whose outcome is known."""
     labels = label_cases(definition, cases, source.cases.facts, as_of_us)
-    weight = compute_weights(cases.rows, labels, cases.group, is_side, seed=0)
+    weight = compute_weights(cases.rows, labels, cases.group, is_side, seed=0).anchor
     is_in = is_side & (weight > 0.0)
     n = int(is_in.sum())
     part = Part(

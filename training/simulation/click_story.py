@@ -197,8 +197,10 @@ class ClickStory:
                 cause_nodes=tuple(node.value for node in click.nodes),
                 template=self._wording.template,
                 is_template_held_out=self._wording.is_held_out,
+                ring=agent.profile.ring,
             )
         )
+        is_taken_back = any(label.is_reversal for label in labels)
         for step, label in enumerate(labels):
             payload = structs.LabelSet(
                 case_event_id=case_id,
@@ -208,7 +210,9 @@ class ClickStory:
                 address_hash=self._order.party.address_hash,
                 device_hash=self._order.party.device_hash,
                 payment_token_hash=self._order.party.payment_token_hash,
+                origin=label.origin,
+                propensity=label.propensity,
             )
             self._tell("label_set", label.time_us, payload, step)
-            if label.kind == CONFIRMED and not any(each.is_reversal for each in labels):
+            if label.kind == CONFIRMED and not label.is_silent and not is_taken_back:
                 agent.remember_verdict(label.time_us)

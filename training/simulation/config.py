@@ -34,15 +34,21 @@ class LabelSettings(_Settings):
     """Who checks cases, how well, and how long it takes (all chosen)."""
 
     audit_share: Share = 0.06
-    """Share of returns checked at random, whatever they look like."""
+    """Share of returns verified (and clicks checked) by lot, whatever they look like. The
+    customer notices."""
+    silent_audit_share: Share = 0.01
+    """Share of approved returns and of clicks that are looked at by a second lot. Nobody but
+    the staff learns of it: what it finds changes nothing for the customer."""
     referral_scale: float = Field(default=1.0, ge=0.0)
     """Scales how readily an odd-looking return is referred for a check. 0: audits only."""
     delay_median_days: Positive = 9.0
     """Median time from the goods' inspection (or the click) to the verdict, plus one day."""
     delay_sigma: float = Field(default=0.7, ge=0.0)
     """Log standard deviation of that delay."""
-    wrongly_confirmed_share: Share = 0.02
-    """Honest checked cases that are called abuse."""
+    sensitivity: Share = 0.8
+    """Share of checked abuse that a check recognises, all checkers together."""
+    specificity: Share = 0.98
+    """Share of honest checked cases that a check clears, all checkers together."""
     appeal_share: Share = 0.6
     """Wrongly confirmed cases whose appeal is upheld later."""
     closing_verdicts: int = Field(default=2, ge=0)

@@ -156,6 +156,7 @@ class OrderStory:
                 driver="",
                 kept_by=(),
                 is_checked=False,
+                ring=profile.ring,
             )
         )
         return event_id

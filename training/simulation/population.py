@@ -79,6 +79,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         home: Who shares device and address: a token of the household, ring or customer.
         is_household: Shares `home` with honest relatives.
         is_ring: Shares `home` with a ring.
+        ring: Name of the ring in the truth, empty for all others; written into no event.
     """
 
     index: int
@@ -95,6 +96,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     home: str
     is_household: bool
     is_ring: bool
+    ring: str
     on_days: float
     off_days: float
     when_caught: float
@@ -166,6 +168,7 @@ def draw_profile(config: SimulationConfig, index: int) -> Profile:
         home=shared.token("home"),
         is_household=is_household,
         is_ring=is_ring,
+        ring=f"ring{index // RING_SIZE}" if is_ring else "",
         on_days=agent_type.on_days,
         off_days=agent_type.off_days,
         when_caught=agent_type.when_caught,

@@ -70,7 +70,7 @@ class ReturnStory:
         else:
             seen_us = self._tell_goods()
             self._tell_money(seen_us, action, wants_exchange=keeping.keeps)
-        self._tell_labels(case_id, seen_us, view, is_verified=action.ask_verify, is_kept=is_kept)
+        self._tell_labels(case_id, seen_us, view, action, is_kept=is_kept)
 
     def _view(self) -> CaseView:
         """Return what the shop knows at the request."""
@@ -235,13 +235,13 @@ class ReturnStory:
         self._tell("refund_issued", paid_us, refund)
 
     def _tell_labels(
-        self, case_id: str, seen_us: int, view: CaseView, *, is_verified: bool, is_kept: bool
+        self, case_id: str, seen_us: int, view: CaseView, action: Action, *, is_kept: bool
     ) -> None:
         plan, agent = self._plan, self._agent
         settings = self._stage.world.config.labels
         labels = plan_return_labels(
             settings, self._draws.narrow("check"), plan, seen_us, view,
-            is_verified=is_verified, is_kept=is_kept,
+            action=action, is_kept=is_kept,
         )  # fmt: skip
         self._stage.add_truth(
             Truth(
@@ -256,6 +256,7 @@ class ReturnStory:
                 is_checked=bool(labels),
                 template=self._wording.template,
                 is_template_held_out=self._wording.is_held_out,
+                ring=agent.profile.ring,
             )
         )
         is_taken_back = any(label.is_reversal for label in labels)
@@ -269,8 +270,10 @@ class ReturnStory:
                 device_hash=plan.order.party.device_hash if plan.order else "",
                 payment_token_hash=plan.order.party.payment_token_hash if plan.order else "",
                 store_id=plan.store_id,
+                origin=label.origin,
+                propensity=label.propensity,
             )
             self._tell("label_set", label.time_us, payload, step)
-            if label.kind == CONFIRMED and not is_taken_back:
+            if label.kind == CONFIRMED and not label.is_silent and not is_taken_back:
                 agent.remember_verdict(label.time_us)
                 agent.count_against(label.time_us, plan.customer_id)

@@ -28,6 +28,7 @@ TRUTH_SCHEMA: Final = pa.schema(
         pa.field("cause_nodes", pa.list_(pa.string()), nullable=False),
         pa.field("template", pa.string(), nullable=False),
         pa.field("is_template_held_out", pa.bool_(), nullable=False),
+        pa.field("ring", pa.string(), nullable=False),
     ]
 )
 """Columns of the truth of cases.
@@ -41,7 +42,8 @@ still lie beyond the log's end. `cause_nodes`: clicks
 only, the risk node or the pair of nodes (`drivers.Node`) that caused it. `template`:
 which template of the bank the reason's words were made from, empty without words.
 `is_template_held_out`: that template comes into use late, so that a text model can be
-judged on words it never saw.
+judged on words it never saw. `ring`: the ring of accounts that the customer belongs to,
+empty for all others.
 """
 
 OFFER_SCHEMA: Final = pa.schema(
@@ -123,6 +125,7 @@ class Truth(NamedTuple):
     cause_nodes: tuple[str, ...] = ()
     template: str = ""
     is_template_held_out: bool = False
+    ring: str = ""
 
 
 class OfferTruth(NamedTuple):

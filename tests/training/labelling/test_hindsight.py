@@ -46,6 +46,7 @@ def _make_world(
     labels = Labels(
         np.where(is_checked, truth, 0.0).astype(np.float64),
         everybody, is_checked, everybody, context,
+        np.zeros(n, np.int64), np.full(n, np.nan), np.zeros(n, np.bool_),
     )  # fmt: skip
     return cases, labels, truth
 
@@ -142,3 +143,16 @@ def test_what_checks_overlook_shows_in_the_surest_cases(sensitivity: float) -> N
     guess = np.clip(random.normal(np.where(truth, 0.8, 0.2), 0.15), 0.0, 1.0)
     value = (truth & (random.random(8_000) < sensitivity)).astype(np.float64)
     assert estimate_sensitivity(guess, value) == pytest.approx(sensitivity, abs=0.06)
+
+
+def test_a_chargeback_that_nobody_checked_is_no_guess() -> None:
+    cases, labels, _ = _make_world(800, 3, checked_share=0.4)
+    is_charged = ~labels.is_observed & (np.arange(800) % 7 == 0)
+    labels = replace(
+        labels, value=np.where(is_charged, 1.0, labels.value), is_positive_only=is_charged
+    )
+    weight = labels.is_observed.astype(np.float64)
+    seen = look_back(cases, labels, weight, np.ones(800, np.bool_), 1)
+    assert seen is not None
+    assert (seen.guess[is_charged] == 1.0).all()
+    assert (seen.honesty[is_charged] == 0.0).all()

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
+import pytest
+
 from training.simulation.config import US_PER_DAY, LabelSettings
 
 Run = Any
@@ -48,12 +50,12 @@ def test_verdicts_are_mostly_right(default_run: Run) -> None:
     for case_id, labels in _labels_by_case(default_run).items():
         first = min(labels, key=lambda event: event.event_time).label_set
         said[is_abuse[case_id]].append(first.label == "LABEL_KIND_ABUSE_CONFIRMED")
-    assert 0.70 < sum(said[True]) / len(said[True]) < 0.95
-    assert 0.0 < sum(said[False]) / len(said[False]) < 0.04
+    assert abs(sum(said[True]) / len(said[True]) - 0.80) < 0.06
+    assert abs(sum(said[False]) / len(said[False]) - 0.02) < 0.01
 
 
 def test_an_upheld_appeal_takes_the_confirmation_back(run_world: Callable[..., Run]) -> None:
-    settings = LabelSettings(audit_share=1.0, wrongly_confirmed_share=0.5, appeal_share=1.0)
+    settings = LabelSettings(audit_share=1.0, specificity=0.5, appeal_share=1.0)
     run = run_world(n_customers=150, days=200, labels=settings)
     appealed = []
     for labels in _labels_by_case(run).values():
@@ -73,7 +75,7 @@ def test_an_upheld_appeal_takes_the_confirmation_back(run_world: Callable[..., R
 
 
 def test_without_referrals_only_the_random_audit_is_left(run_world: Callable[..., Run]) -> None:
-    settings = LabelSettings(audit_share=0.2, referral_scale=0.0)
+    settings = LabelSettings(audit_share=0.2, referral_scale=0.0, silent_audit_share=0.0)
     counts = run_world(n_customers=600, days=300, labels=settings).summary.cases["return"]
     assert abs(counts.n_checked / counts.n_cases - 0.2) < 0.06
     assert abs(counts.n_abuse_checked / counts.n_abuse - 0.2) < 0.2
@@ -84,7 +86,9 @@ def test_labels_alone_change_nothing_else_for_customers_who_are_never_caught(
 ) -> None:
     with_labels = run_world(n_customers=200, days=200)
     without = run_world(
-        n_customers=200, days=200, labels=LabelSettings(audit_share=0.0, referral_scale=0.0)
+        n_customers=200,
+        days=200,
+        labels=LabelSettings(audit_share=0.0, referral_scale=0.0, silent_audit_share=0.0),
     )
     assert without.of_kind("label_set") == [] or all(
         e.label_set.label == "LABEL_KIND_CHARGEBACK" for e in without.of_kind("label_set")
@@ -99,3 +103,78 @@ def test_labels_alone_change_nothing_else_for_customers_who_are_never_caught(
         honest = [e for e in with_labels.of_kind(kind) if person[e.event_id] not in confirmed]
         twins = {e.event_id: e for e in without.of_kind(kind)}
         assert all(twins[event.event_id] == event for event in honest)
+
+
+def test_every_verdict_says_what_led_to_it_and_with_what_chance(default_run: Run) -> None:
+    told: dict[str, list[Any]] = defaultdict(list)
+    for event in default_run.of_kind("label_set"):
+        label = event.label_set
+        told[label.origin.removeprefix("LABEL_ORIGIN_")].append(label)
+    assert set(told) == {"VERIFY", "INSPECTION", "RANDOM_AUDIT", "CHARGEBACK", "APPEAL"}
+    for origin in ("CHARGEBACK", "APPEAL"):
+        assert all(label.propensity is None for label in told[origin])
+    for origin in ("VERIFY", "INSPECTION", "RANDOM_AUDIT"):
+        assert all(0.0 < label.propensity <= 1.0 for label in told[origin])
+    assert {label.label for label in told["CHARGEBACK"]} == {"LABEL_KIND_CHARGEBACK"}
+
+
+@pytest.mark.parametrize("kind", ["return_requested", "cancel_requested"])
+def test_checked_cases_stand_for_all_by_the_told_chance(default_run: Run, kind: str) -> None:
+    # Whoever was checked, however odd, weighs one over the chance: the sum is all cases.
+    truth = {row.case_event_id: row.is_abuse for row in default_run.truths}
+    old = {e.event_id for e in default_run.of_kind(kind)
+           if e.event_time < default_run.config.end_us - 90 * US_PER_DAY}  # fmt: skip
+    weight: dict[str, float] = {
+        event.label_set.case_event_id: 1.0 / event.label_set.propensity
+        for event in default_run.of_kind("label_set")
+        if event.label_set.propensity is not None
+    }
+    weight = {case: value for case, value in weight.items() if case in old}
+    n_old_abuse = sum(truth[case] for case in old)
+    for found, expected in (
+        (list(weight.values()), len(old)),
+        ([w for case, w in weight.items() if truth[case]], n_old_abuse),
+    ):
+        error = sum(w * (w - 1.0) for w in found) ** 0.5  # Of a sum over cases drawn apart.
+        assert abs(sum(found) - expected) < 2.5 * error
+        assert error < 0.4 * expected
+
+
+def test_nobody_notices_the_silent_audit(run_world: Callable[..., Run]) -> None:
+    worlds = [
+        run_world(n_customers=250, days=250, labels=LabelSettings(silent_audit_share=share))
+        for share in (0.0, 0.6)
+    ]
+    without, audited = ([e for e in run.events if e.label_set is None] for run in worlds)
+    assert without == audited
+    by_audit = [
+        e.label_set for e in worlds[1].of_kind("label_set")
+        if e.label_set.origin == "LABEL_ORIGIN_RANDOM_AUDIT"
+    ]  # fmt: skip
+    assert len(by_audit) > 50
+    assert any(label.label == "LABEL_KIND_ABUSE_CONFIRMED" for label in by_audit)
+    verified = {row.case_event_id for row in worlds[1].decisions if row.ask_verify}
+    assert not verified & {label.case_event_id for label in by_audit}
+
+
+def test_the_silent_audit_looks_a_second_time_at_what_was_referred(
+    run_world: Callable[..., Run],
+) -> None:
+    run = run_world(n_customers=250, days=250, labels=LabelSettings(silent_audit_share=1.0))
+    n_twice = sum(
+        {"LABEL_ORIGIN_INSPECTION", "LABEL_ORIGIN_RANDOM_AUDIT"}
+        <= {event.label_set.origin for event in labels}
+        for labels in _labels_by_case(run).values()
+    )
+    assert n_twice > 15
+
+
+def test_rings_have_names_in_the_truth_and_nobody_else_has(run_world: Callable[..., Run]) -> None:
+    run = run_world(n_customers=600, days=240, ring_scale=20.0)
+    rings: dict[str, set[str]] = defaultdict(set)
+    for row in run.truths:
+        rings[row.ring].add(row.person)
+    assert len(rings) > 4
+    assert all(0 < len(people) <= 6 for ring, people in rings.items() if ring)
+    assert any(len(people) > 2 for ring, people in rings.items() if ring)
+    assert {row.ring for row in run.truths if row.pattern == "ring"} <= set(rings) - {""}
