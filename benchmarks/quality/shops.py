@@ -1,0 +1,149 @@
+"""One world from folder to scores: the task of the judged shop, the contenders, the oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.quality.contenders import SEED, Contender, Scored, Task
+from benchmarks.quality.contenders.trees import PARAMETERS
+from benchmarks.quality.history import read_return_facts
+from benchmarks.quality.worlds import TrueCases, find_cut_us, load_cases, strip_rows
+from features.request_rows import Call
+from training.evaluation.operating_points import find_threshold
+from training.head_definitions import ABUSE_HEADS
+from training.heads import FittedHead, Part, fit_head, predict_probability
+from training.learning import divide_cases
+from training.simulation import SimulationConfig
+from training.sources import LearningSource, open_source
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+ORDER_ALARM_TARGET = 0.002
+"""Orders outnumber returns by far: their share of the false alarms of a year is kept small."""
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedWorld:
+    """A world's later returns with everybody's scores; arrays of `n` entries.
+
+    Attributes:
+        seed: Of the world.
+        truth: The later returns.
+        value_minor: What each is about.
+        scored: By name of the contender.
+        oracle: Scores of the learner with complete true labels of ten times the customers.
+        order_truth: The later orders.
+        is_order_alarm: Which of them hemostat flags.
+        n_train: Matured returns before the cut.
+        n_checked: Of them with a verdict.
+    """
+
+    seed: int
+    truth: TrueCases
+    value_minor: Floats
+    scored: dict[str, Scored]
+    oracle: Floats
+    order_truth: TrueCases
+    is_order_alarm: Flags
+    n_train: int
+    n_checked: int
+
+
+def judge_world(
+    seed: int, config: SimulationConfig, folders: Sequence[Path], contenders: Sequence[Contender]
+) -> JudgedWorld:
+    """Return what everybody says of a world's later returns.
+
+    Args:
+        seed: Of the world.
+        config: Of the judged shop.
+        folders: Its prepared shops, the judged one first.
+        contenders: Who competes.
+    """
+    cut_us = find_cut_us(config)
+    source = open_source(folders[0] / "log", lambda *_: None, heads=ABUSE_HEADS, cut_us=cut_us)
+    own = load_cases(folders[0], Call.RETURN)
+    task = read_task(source)
+    shops = [own, *(load_cases(folder, Call.RETURN) for folder in folders[1:])]
+    oracle = fit_oracle(shops, cut_us)
+    orders = load_cases(folders[0], Call.ORDER)
+    later = orders.time_us >= cut_us
+    return JudgedWorld(
+        seed=seed,
+        truth=strip_rows(_take(own, task.is_test)),
+        value_minor=task.facts.value_minor[task.is_test],
+        scored={one.name: one.run(task) for one in contenders},
+        oracle=predict_probability(oracle, task.test_rows),
+        order_truth=strip_rows(_take(orders, later)),
+        is_order_alarm=_flag_orders(source, later),
+        n_train=len(task.train),
+        n_checked=sum(task.train.count_classes()),
+    )
+
+
+def read_task(source: LearningSource) -> Task:
+    """Return the returns of a shop's log, divided at its cut."""
+    definition = next(head for head in source.heads if head.call is Call.RETURN)
+    cases = source.cases.cases[Call.RETURN]
+    facts, end_us = source.cases.facts, source.cases.end_us
+    parts = divide_cases(definition, cases, facts, source.cut_us, end_us, SEED)
+    is_test = cases.time_us >= source.cut_us
+    return Task(
+        train=parts.train,
+        test_rows=cases.rows[is_test],
+        facts=read_return_facts(cases, facts),
+        is_train=parts.split.is_train,
+        is_test=is_test,
+    )
+
+
+def fit_oracle(shops: Sequence[TrueCases], cut_us: int) -> FittedHead:
+    """Return the same learner, taught by the truth of all returns of all shops before the cut."""
+    parts, n_persons = [], 0
+    for shop in shops:
+        is_past = shop.time_us < cut_us
+        parts.append(
+            Part(
+                shop.rows[is_past],
+                shop.is_abuse[is_past].astype(np.float64),
+                np.ones(int(is_past.sum())),
+                shop.person[is_past] + n_persons,
+                shop.is_good[is_past].astype(np.float64),
+            )
+        )
+        n_persons += int(shop.person.max()) + 1
+    names = ("rows", "label", "weight", "group", "honesty")
+    whole = Part(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    return fit_head(whole, PARAMETERS, SEED, gives_hint=False)
+
+
+def find_recall(
+    score: Floats, truth: TrueCases, target: float, weight: Floats | None = None
+) -> float:
+    """Return the share of abuse above the threshold that flags a share of good customers' cases."""
+    times = np.ones(len(score)) if weight is None else weight
+    threshold = find_threshold(score, times * truth.is_good, target)
+    caught = times * truth.is_abuse
+    return float(caught[score >= threshold].sum() / caught.sum())
+
+
+def _flag_orders(source: LearningSource, later: Flags) -> Flags:
+    """Return which later orders hemostat's own head flags."""
+    definition = next(head for head in source.heads if head.call is Call.ORDER)
+    cases = source.cases.cases[Call.ORDER]
+    facts, end_us = source.cases.facts, source.cases.end_us
+    parts = divide_cases(definition, cases, facts, source.cut_us, end_us, SEED)
+    parameters = replace(PARAMETERS, false_alarm_target=ORDER_ALARM_TARGET)
+    head = fit_head(parts.train, parameters, SEED, gives_hint=True)
+    assert head.threshold is not None
+    return predict_probability(head, cases.rows[later]) >= head.threshold
+
+
+def _take(cases: TrueCases, is_wanted: Flags) -> TrueCases:
+    return TrueCases(**{name: value[is_wanted] for name, value in vars(cases).items()})

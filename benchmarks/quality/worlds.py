@@ -1,0 +1,217 @@
+"""Worlds for judging: drawn from a seed, simulated once, kept as arrays.
+
+A world is a shop whose parameters are drawn within the ranges of the named presets. Its
+oracle needs ten times the customers: nine *sibling* shops of the same parameters and other
+seeds, up to the cut only (a shorter horizon is a prefix of a longer one). One shop of ten
+times the size would show other counts per article, store and region, so other observables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from features.definition import DAY_US
+from features.log.reader import EventLog
+from features.log.writer import EventLogWriter
+from features.request_rows import Call
+from training.cases import CaseSet, build_learning_set
+from training.log_reading import read_accepted_events
+from training.simulation import SimulationConfig, simulate
+from training.simulation.config import LabelSettings
+from training.simulation.truth import TRUTH_FILE, TruthWriter
+
+EVALUATION_SEEDS = (9_001, 9_002, 9_003, 9_004, 9_005)
+"""Never used while anything was developed."""
+SPARE_SEEDS = tuple(range(9_006, 9_016))
+"""Drawn in this order where a world does not count."""
+DEVELOPMENT_SEEDS = tuple(range(7_001, 7_011))
+DAYS = 912
+CUT_DAY = 547
+"""A year follows the cut: who is ever flagged is asked over twelve months."""
+N_SIBLINGS = 9
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """One shop to simulate.
+
+    Attributes:
+        world: Seed of the world's parameters.
+        number: 0: the shop that is judged; others: siblings of the oracle.
+        n_customers: Customers of each.
+        days: Length of its horizon.
+    """
+
+    world: int
+    number: int
+    n_customers: int
+    days: int
+
+    def to_config(self) -> SimulationConfig:
+        """Return its configuration."""
+        return draw_config(self.world, self.number, self.n_customers, self.days)
+
+
+@dataclass(frozen=True, eq=False)
+class TrueCases:
+    """Cases of one call with their truth; arrays of `n` entries.
+
+    Attributes:
+        rows: Shape `(n, F)`: the vectors.
+        time_us: When each was asked.
+        is_abuse: What it was.
+        is_good: Its customer never abuses, in any call.
+        person: Number of who acts, the same under all accounts.
+        kind: Pattern of abuse, or kind of honest case.
+        ring: Ring of who acts; -1: none.
+    """
+
+    rows: Rows
+    time_us: Ints
+    is_abuse: Flags
+    is_good: Flags
+    person: Ints
+    kind: npt.NDArray[np.str_]
+    ring: Ints
+
+
+def draw_config(world: int, number: int, n_customers: int, days: int) -> SimulationConfig:
+    """Return the configuration of a shop of a world.
+
+    Every parameter lies between the least and the greatest of the named presets, or, where
+    these agree, up to a third around them.
+    """
+    random = np.random.default_rng(world)
+
+    def draw(low: float, high: float) -> float:
+        return float(np.exp(random.uniform(np.log(low), np.log(high))))
+
+    return SimulationConfig(
+        seed=world * 100 + number,
+        n_customers=n_customers,
+        days=days,
+        ring_scale=draw(0.7, 6.0),
+        abuser_scale=draw(0.7, 1.2),
+        promotion_scale=draw(0.8, 1.8),
+        dissatisfaction_scale=draw(0.8, 2.4),
+        fashion_scale=draw(0.7, 4.0),
+        chinese_share=float(random.uniform(0.0, 1.0)),
+        labels=LabelSettings(
+            audit_share=draw(0.04, 0.08),
+            referral_scale=draw(0.75, 1.33),
+            delay_median_days=draw(6.0, 13.5),
+        ),
+    )
+
+
+def list_shops(world: int, n_customers: int, n_siblings: int = N_SIBLINGS) -> list[Shop]:
+    """Return the shops of a world, the judged one first."""
+    siblings = [Shop(world, number, n_customers, CUT_DAY) for number in range(1, n_siblings + 1)]
+    return [Shop(world, 0, n_customers, DAYS), *siblings]
+
+
+def prepare_shop(shop: Shop) -> Path:
+    """Return a shop's folder, made if it is not there: its log (of the judged shop), its cases.
+
+    Folders are named by what made them: the configuration and the code of simulator and
+    features.
+    """
+    config = shop.to_config()
+    name = hashlib.sha256(f"{config.model_dump_json()} {_hash_code()}".encode()).hexdigest()[:20]
+    folder = find_cache() / name
+    if folder.is_dir():
+        return folder
+    # Made under a name of its own: another run may be making the same shop.
+    draft = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=find_cache()))
+    log = draft / "log"
+    writer = EventLogWriter(log, n_partitions=2, formats=("parquet",), created_by="bench-quality")
+    with writer, TruthWriter(writer.place_side_file(TRUTH_FILE)) as truth:
+        simulate(config, writer, truth)
+    calls = frozenset({Call.RETURN} if shop.number else {Call.RETURN, Call.ORDER})
+    for call, cases in read_true_cases(log, calls).items():
+        kept = cases if call is Call.RETURN else strip_rows(cases)
+        np.savez(draft / f"{call.name.lower()}.npz", **vars(kept))
+    # What is judged finds no truth beside its log, even if it looked.
+    shutil.rmtree(log if shop.number else (log / TRUTH_FILE).parent)
+    try:
+        draft.rename(folder)
+    except OSError:  # Not empty: it was finished elsewhere in the meantime.
+        shutil.rmtree(draft)
+    return folder
+
+
+def load_cases(folder: Path, call: Call) -> TrueCases:
+    """Return a prepared shop's cases of a call."""
+    with np.load(folder / f"{call.name.lower()}.npz") as arrays:
+        return TrueCases(**arrays)
+
+
+def read_true_cases(log: Path, calls: frozenset[Call]) -> dict[Call, TrueCases]:
+    """Return a simulated log's cases with vectors and truth."""
+    events = read_accepted_events(EventLog(log), "demo")
+    found = build_learning_set(events, calls)
+    truth = pq.read_table(log / TRUTH_FILE)
+    abusers = pc.unique(truth.filter(truth.column("is_abuse")).column("person"))
+    persons = pc.unique(truth.column("person"))
+    rings = pc.unique(truth.column("ring"))
+
+    def join(cases: CaseSet) -> TrueCases:
+        place = pc.index_in(cases.event_id, truth.column("case_event_id"))
+        told = truth.take(place)
+        is_outside = pc.equal(told.column("ring"), "").to_numpy()
+        ring = pc.index_in(told.column("ring"), rings).to_numpy()
+        return TrueCases(
+            rows=cases.rows,
+            time_us=cases.time_us,
+            is_abuse=told.column("is_abuse").to_numpy(),
+            is_good=~pc.is_in(told.column("person"), abusers).to_numpy(),
+            person=pc.index_in(told.column("person"), persons).to_numpy().astype(np.int64),
+            kind=np.array(told.column("pattern").to_pylist()),
+            ring=np.where(is_outside, -1, ring).astype(np.int64),
+        )
+
+    return {call: join(cases) for call, cases in found.cases.items()}
+
+
+def strip_rows(cases: TrueCases) -> TrueCases:
+    """Return the cases without their vectors: judging does not need them."""
+    return replace(cases, rows=np.zeros((len(cases.time_us), 0), np.float32))
+
+
+def find_cut_us(config: SimulationConfig) -> int:
+    """Return the midnight UTC at which models are born."""
+    epoch = config.start.toordinal() - 719_163
+    return (epoch + CUT_DAY) * DAY_US
+
+
+def find_cache() -> Path:
+    """Return where prepared shops are kept, in the system's temporary folder."""
+    folder = Path(tempfile.gettempdir()) / "hemostat-bench-quality"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _hash_code() -> str:
+    root = Path(__file__).resolve().parent.parent.parent
+    digest = hashlib.sha256()
+    files = [
+        path for part in ("features", "training/simulation") for path in (root / part).rglob("*.py")
+    ]
+    files += [root / "training" / name for name in ("cases.py", "log_reading.py")]
+    for path in (*sorted(files), Path(__file__)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
