@@ -7,17 +7,20 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Final
 
 from benchmarks.quality.frozen_policy import FrozenPolicy
 from benchmarks.quality.honest_shares import (
+    Calibration,
     EverFlagged,
     KindShare,
     RingTimes,
-    TrueCalibration,
+    compute_click_calibration,
     compute_ever_flagged,
     compute_kind_shares,
     compute_ring_times,
+    compute_told_calibration,
     compute_true_calibration,
 )
 from benchmarks.quality.judging import (
@@ -29,6 +32,7 @@ from benchmarks.quality.judging import (
     RECALL_VS_ORACLE,
     ROC_AUC,
     STRICT_FALSE_ALARMS,
+    TOLD_ALL,
     WorldMeans,
     name_money,
 )
@@ -55,9 +59,12 @@ BARS: Final[Mapping[str, Bar]] = {
     "oracle_recall_least": Bar(">=", 0.40),
     "oracle_recall_greatest": Bar("<=", 0.85),
     "honest_flagged_share": Bar("<=", 0.005),
+    "honest_orders_flagged_share": Bar("<=", 0.005),
     "look_alike_flagged_greatest": Bar("<=", 0.02),
     "honest_ever_flagged_12_months": Bar("<=", 0.02),
     "ece_simulated": Bar("<=", 0.01),
+    "ece_simulated_labels": Bar("<=", 0.01),
+    "ece_simulated_click_probabilities": Bar("<=", 0.01),
     "calibration_slope_simulated_below": Bar(">=", 0.9),
     "calibration_slope_simulated": Bar("<=", 1.1),
     "top_1pct_ratio_simulated_lo": Bar("<=", 1.0),
@@ -90,7 +97,9 @@ class WorldsReport:
         second: Best rival by figure.
         kinds: Shares of honest kinds that are flagged.
         ever: Good customers ever flagged.
-        calibration: By contender that claims probabilities.
+        calibration: Against the truth, by contender that claims probabilities.
+        told: Hemostat's, against what checks told.
+        clicks: Of hemostat's P(leaves if nothing is offered), against the true one.
         rings: How long rings go unseen.
         policy: Costs and target.
     """
@@ -101,7 +110,9 @@ class WorldsReport:
     second: Mapping[str, str]
     kinds: Sequence[KindShare]
     ever: EverFlagged
-    calibration: Mapping[str, TrueCalibration]
+    calibration: Mapping[str, Calibration]
+    told: Calibration
+    clicks: Calibration
     rings: RingTimes | None
     policy: FrozenPolicy
 
@@ -133,6 +144,8 @@ def make_report(
         calibration={
             name: compute_true_calibration(judged, name, resampling) for name in probabilities
         },
+        told=compute_told_calibration(judged, OWN, resampling),
+        clicks=compute_click_calibration(judged, resampling),
         rings=compute_ring_times(judged, OWN),
         policy=policy,
     )
@@ -161,6 +174,9 @@ def summarise(report: WorldsReport) -> dict[str, Value]:
         values |= _spread(gain, report.means.compare(OWN, second, metric))
         values[f"{key}_second_is"] = second
     values |= _spread("recall_vs_oracle", report.means.estimate(OWN, RECALL_VS_ORACLE))
+    values |= _spread(
+        "recall_vs_oracle_told_the_truth", report.means.estimate(TOLD_ALL, RECALL_VS_ORACLE)
+    )
     recalls = [world.oracle_recall for world in report.worlds]
     values["oracle_recall_least"], values["oracle_recall_greatest"] = min(recalls), max(recalls)
     values |= _spread("oracle_recall", report.means.estimate(ORACLE, RECALL))
@@ -170,11 +186,19 @@ def summarise(report: WorldsReport) -> dict[str, Value]:
     values |= _spread("returnguard_pr_auc", report.means.estimate(RETURNGUARD, PR_AUC))
     values |= _tell_honest(report)
     values |= _tell_calibration(report.calibration[OWN])
+    values |= _spread("ece_simulated_labels", report.told.error)
+    values["ece_floor_simulated_labels"] = report.told.error_floor
+    values |= _spread("ece_simulated_click_probabilities", report.clicks.error)
     return {k: v for k, v in values.items() if not isinstance(v, float) or math.isfinite(v)}
 
 
 def _tell_honest(report: WorldsReport) -> dict[str, Value]:
+    flagged = [
+        float(world.judged.is_order_alarm[world.judged.order_truth.is_good].mean())
+        for world in report.worlds
+    ]
     values: dict[str, Value] = {
+        "honest_orders_flagged_share": mean(flagged),
         "honest_ever_flagged_12_months": report.ever.share,
         "honest_ever_flagged_12_months_by_returns": report.ever.by_returns,
         "honest_ever_flagged_12_months_by_orders": report.ever.by_orders,
@@ -190,7 +214,7 @@ def _tell_honest(report: WorldsReport) -> dict[str, Value]:
     return values
 
 
-def _tell_calibration(found: TrueCalibration) -> dict[str, Value]:
+def _tell_calibration(found: Calibration) -> dict[str, Value]:
     return {
         **_spread("ece_simulated", found.error),
         "ece_floor_simulated": found.error_floor,
@@ -215,8 +239,10 @@ def list_rows(report: WorldsReport) -> Iterator[tuple[str, ...]]:
         for (contender, metric), found in sorted(world.figures.items()):
             yield str(world.judged.seed), contender, metric, f"{found.value:.6g}", "", ""
     for contender, metric in sorted(report.worlds[0].figures):
-        mean = report.means.estimate(contender, metric)
-        numbers = (f"{number:.6g}" for number in (mean.value, mean.low, mean.high))
+        found_mean = report.means.estimate(contender, metric)
+        numbers = (
+            f"{number:.6g}" for number in (found_mean.value, found_mean.low, found_mean.high)
+        )
         yield ("mean", contender, metric, *numbers)
 
 
@@ -240,11 +266,11 @@ def draw_contenders(report: WorldsReport, speeds: Mapping[str, Value], n_shops: 
     own_us = {OWN: "score_us_hemostat_in_process", RETURNGUARD: "score_us_returnguard"}
     names = [one.name for one in CONTENDERS]
     rows = []
-    for name in (*names, ORACLE):
+    for name in (*names, TOLD_ALL, ORACLE):
         shown = [_show(report.means.estimate(name, metric), 3) for metric in (PR_AUC, RECALL)]
         roc = f"{report.means.estimate(name, ROC_AUC).value:.3f}"
         told = ["", "", ""]
-        if name != ORACLE:
+        if name in names:
             told = [
                 f"{report.means.estimate(name, RECALL_AT_THRESHOLD).value:.3f}",
                 f"{report.means.estimate(name, FALSE_ALARMS).value:.2%}",
@@ -284,22 +310,29 @@ def draw_honest(report: WorldsReport) -> Table:
 
 
 def draw_calibration(report: WorldsReport) -> Table:
-    """Return what probabilities mean against the truth of all later returns."""
-    rows = [
-        (
-            name, _show(found.error, 4), f"{found.error_floor:.4f}", f"{found.line.slope:.3f}",
-            _show(found.top_ratio, 2), _show(found.skill, 3),
-            f"{found.mean_probability:.4f}", f"{found.prevalence:.4f}",
-        )
-        for name, found in report.calibration.items()
-    ]  # fmt: skip
+    """Return what probabilities mean."""
+    rows = [_draw_calibration(name, found) for name, found in report.calibration.items()]
+    rows.append(_draw_calibration("hemostat, against checks", report.told))
+    # Against probabilities there are no coins: neither floor nor skill means anything.
+    name, error, _, slope, top, _, mean, truth = _draw_calibration(
+        "hemostat, clicks: true P(leaves)", report.clicks
+    )
+    rows.append((name, error, "", slope, top, "", mean, truth))
     headings = ("error, 15 bins", "floor", "slope", "top 1 %", "Brier skill", "mean", "in truth")
     return Table(
-        "Probabilities against the truth, all worlds' later returns",
+        "Probabilities against the truth, later cases of all worlds",
         (Column("contender"), *(Column(heading, "right") for heading in headings)),
         tuple(rows),
         "floor: what perfect probabilities would show; top 1 %: observed over expected",
     )
+
+
+def _draw_calibration(name: str, found: Calibration) -> tuple[str, ...]:
+    return (
+        name, _show(found.error, 4), f"{found.error_floor:.4f}", f"{found.line.slope:.3f}",
+        _show(found.top_ratio, 2), _show(found.skill, 3),
+        f"{found.mean_probability:.4f}", f"{found.prevalence:.4f}",
+    )  # fmt: skip
 
 
 def draw_bars(values: Mapping[str, Value]) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,8 +57,19 @@ class EverFlagged:
 
 
 @dataclass(frozen=True, slots=True)
-class TrueCalibration:
-    """Probabilities against what cases really were, all worlds' later returns together."""
+class Calibration:
+    """Probabilities against outcomes, the later cases of all worlds together.
+
+    Attributes:
+        n_cases: Cases.
+        error: Expected calibration error, 15 bins of equal weight.
+        error_floor: What perfect probabilities would show against outcomes.
+        line: Slope and intercept.
+        top_ratio: Observed over expected in the riskiest 1 %.
+        skill: Brier skill.
+        mean_probability: What was said on the whole.
+        prevalence: What was.
+    """
 
     n_cases: int
     error: Estimate
@@ -94,7 +105,7 @@ def compute_kind_shares(
     is_good = np.concatenate([world.truth.is_good for world in worlds])
     kind = np.concatenate([world.truth.kind for world in worlds])[is_good]
     alarm = _join_alarms(worlds, contender)[is_good].astype(np.float64)
-    cluster, number = _join_clusters(worlds)
+    cluster, number = _join_clusters([number_clusters(world.truth) for world in worlds])
     draws = Draws(cluster[is_good], resampling, number[is_good])
     found = []
     for name in np.unique(kind):
@@ -135,30 +146,62 @@ def _count_ever(world: JudgedWorld, is_alarm: Flags) -> list[int]:
 
 def compute_true_calibration(
     worlds: Sequence[JudgedWorld], contender: str, resampling: Resampling
-) -> TrueCalibration:
+) -> Calibration:
     """Return what a contender's probabilities mean, against the truth of all later returns."""
-    score = np.concatenate([world.scored[contender].score for world in worlds])
+    cluster, number = _join_clusters([number_clusters(world.truth) for world in worlds])
     label = np.concatenate([world.truth.is_abuse for world in worlds]).astype(np.float64)
-    cluster, number = _join_clusters(worlds)
-    draws = Draws(cluster, resampling, number)
-    times = np.ones(len(score))
+    score = np.concatenate([world.scored[contender].score for world in worlds])
+    return _calibrate(ScoredCases(label, score, np.ones(len(label)), cluster), number, resampling)
 
-    def select(weight: Floats) -> ScoredCases:
-        is_in = weight > 0.0
-        return ScoredCases(label[is_in], score[is_in], weight[is_in], cluster[is_in])
 
-    cases = select(times)
-    return TrueCalibration(
-        n_cases=len(score),
-        error=draws.estimate(times, lambda weight: compute_calibration_error(select(weight))),
+def compute_told_calibration(
+    worlds: Sequence[JudgedWorld], contender: str, resampling: Resampling
+) -> Calibration:
+    """Return the same against what checks told, each checked return weighted."""
+    cluster, number = _join_clusters([number_clusters(world.truth) for world in worlds])
+    label = np.concatenate([world.told_label for world in worlds])
+    weight = np.concatenate([world.told_weight for world in worlds])
+    score = np.concatenate([world.scored[contender].score for world in worlds])
+    is_in = weight > 0.0
+    cases = ScoredCases(label[is_in], score[is_in], weight[is_in], cluster[is_in])
+    return _calibrate(cases, number[is_in], resampling)
+
+
+def compute_click_calibration(worlds: Sequence[JudgedWorld], resampling: Resampling) -> Calibration:
+    """Return the same of P(leaves if nothing is offered), against its true probability.
+
+    Probabilities instead of outcomes: no coins are thrown, and a perfect model shows 0.
+    """
+    cluster, number = _join_clusters([world.clicks.group for world in worlds])
+    label = np.concatenate([world.clicks.p_leaves for world in worlds])
+    score = np.concatenate([world.clicks.score for world in worlds])
+    return _calibrate(ScoredCases(label, score, np.ones(len(label)), cluster), number, resampling)
+
+
+def _calibrate(cases: ScoredCases, number: Ints, resampling: Resampling) -> Calibration:
+    """Return the figures of cases whose worlds have numbers, shape `(n,)`."""
+    draws = Draws(cases.group, resampling, number)
+
+    def estimate(compute: Callable[[ScoredCases], float]) -> Estimate:
+        def of_weights(weight: Floats) -> float:
+            is_in = weight > 0.0
+            return compute(
+                ScoredCases(
+                    cases.label[is_in], cases.score[is_in], weight[is_in], cases.group[is_in]
+                )
+            )
+
+        return draws.estimate(cases.weight, of_weights)
+
+    return Calibration(
+        n_cases=len(cases.label),
+        error=estimate(compute_calibration_error),
         error_floor=compute_error_floor(cases),
         line=fit_calibration_line(cases),
-        top_ratio=draws.estimate(
-            times, lambda weight: compute_observed_to_expected(select(weight))
-        ),
-        skill=draws.estimate(times, lambda weight: compute_brier_skill(select(weight))),
-        mean_probability=float(score.mean()),
-        prevalence=float(label.mean()),
+        top_ratio=estimate(compute_observed_to_expected),
+        skill=estimate(compute_brier_skill),
+        mean_probability=float(np.average(cases.score, weights=cases.weight)),
+        prevalence=float(np.average(cases.label, weights=cases.weight)),
     )
 
 
@@ -189,12 +232,11 @@ def _join_alarms(worlds: Sequence[JudgedWorld], contender: str) -> Flags:
     return np.concatenate([find_alarms(world.scored[contender]) for world in worlds])
 
 
-def _join_clusters(worlds: Sequence[JudgedWorld]) -> tuple[Ints, Ints]:
+def _join_clusters(own: Sequence[Ints]) -> tuple[Ints, Ints]:
     """Return what is drawn together over all worlds, and each case's world; shape `(n,)`."""
     clusters, numbers, start = [], [], 0
-    for place, world in enumerate(worlds):
-        own = number_clusters(world.truth)
-        clusters.append(own + start)
-        numbers.append(np.full(len(own), place, np.int64))
-        start += int(own.max(initial=-1)) + 1
+    for place, cluster in enumerate(own):
+        clusters.append(cluster + start)
+        numbers.append(np.full(len(cluster), place, np.int64))
+        start += int(cluster.max(initial=-1)) + 1
     return np.concatenate(clusters), np.concatenate(numbers)

@@ -22,6 +22,7 @@ from training.evaluation.money import CostMatrix, compute_costs
 from training.evaluation.resampling import Draws, Estimate, Resampling, to_estimate
 
 ORACLE: Final = "oracle"
+TOLD_ALL: Final = "hemostat, told the truth"
 PR_AUC: Final = "pr_auc"
 ROC_AUC: Final = "roc_auc"
 RECALL: Final = "recall"
@@ -143,7 +144,7 @@ def measure_world(
     """Return all figures of all contenders of one world under the same draws."""
     truth = world.truth
     scores = {name: scored.score for name, scored in world.scored.items()}
-    scores[ORACLE] = world.oracle
+    scores |= {TOLD_ALL: world.told_all, ORACLE: world.oracle}
     ranked = {
         name: _RankedScores(score, truth, policy.false_alarm_target)
         for name, score in scores.items()

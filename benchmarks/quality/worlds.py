@@ -27,7 +27,7 @@ from training.cases import CaseSet, build_learning_set
 from training.log_reading import read_accepted_events
 from training.simulation import SimulationConfig, simulate
 from training.simulation.config import LabelSettings
-from training.simulation.truth import TRUTH_FILE, TruthWriter
+from training.simulation.truth import NO_GESTURE, OFFERS_FILE, TRUTH_FILE, TruthWriter
 
 EVALUATION_SEEDS = (9_001, 9_002, 9_003, 9_004, 9_005)
 """Never used while anything was developed."""
@@ -89,6 +89,19 @@ class TrueCases:
     ring: Ints
 
 
+@dataclass(frozen=True, eq=False)
+class TrueClicks:
+    """Cancel clicks with their truth; arrays of `n` entries.
+
+    Attributes:
+        event_id: The click.
+        p_leaves: Probability that the customer leaves if nothing is offered.
+    """
+
+    event_id: npt.NDArray[np.str_]
+    p_leaves: Floats
+
+
 def draw_config(world: int, number: int, n_customers: int, days: int) -> SimulationConfig:
     """Return the configuration of a shop of a world.
 
@@ -145,6 +158,8 @@ def prepare_shop(shop: Shop) -> Path:
     for call, cases in read_true_cases(log, calls).items():
         kept = cases if call is Call.RETURN else strip_rows(cases)
         np.savez(draft / f"{call.name.lower()}.npz", **vars(kept))
+    if shop.number == 0:
+        np.savez(draft / "clicks.npz", **vars(_read_true_clicks(log)))
     # What is judged finds no truth beside its log, even if it looked.
     shutil.rmtree(log if shop.number else (log / TRUTH_FILE).parent)
     try:
@@ -158,6 +173,27 @@ def load_cases(folder: Path, call: Call) -> TrueCases:
     """Return a prepared shop's cases of a call."""
     with np.load(folder / f"{call.name.lower()}.npz") as arrays:
         return TrueCases(**arrays)
+
+
+def load_clicks(folder: Path) -> TrueClicks:
+    """Return the true probabilities of a prepared, judged shop's cancel clicks."""
+    with np.load(folder / "clicks.npz") as arrays:
+        return TrueClicks(**arrays)
+
+
+def _read_true_clicks(log: Path) -> TrueClicks:
+    offers = pq.read_table(
+        log / OFFERS_FILE, columns=["case_event_id", "call", "gesture", "p_keeps"]
+    )
+    is_wanted = pc.and_(
+        pc.equal(offers.column("call"), "cancellation"),
+        pc.equal(offers.column("gesture"), NO_GESTURE),
+    )
+    found = offers.filter(is_wanted)
+    return TrueClicks(
+        event_id=np.array(found.column("case_event_id").to_pylist()),
+        p_leaves=1.0 - found.column("p_keeps").to_numpy(),
+    )
 
 
 def read_true_cases(log: Path, calls: frozenset[Call]) -> dict[Call, TrueCases]:

@@ -8,8 +8,10 @@ import pytest
 from benchmarks.quality.contenders import Scored
 from benchmarks.quality.frozen_policy import load_policy
 from benchmarks.quality.honest_shares import (
+    compute_click_calibration,
     compute_ever_flagged,
     compute_kind_shares,
+    compute_told_calibration,
     compute_true_calibration,
 )
 from benchmarks.quality.judging import (
@@ -25,7 +27,7 @@ from benchmarks.quality.judging import (
     name_money,
     number_clusters,
 )
-from benchmarks.quality.shops import JudgedWorld
+from benchmarks.quality.shops import JudgedClicks, JudgedWorld
 from benchmarks.quality.worlds import TrueCases
 from training.evaluation.money import compute_money
 from training.evaluation.operating_points import find_threshold, judge_threshold
@@ -65,8 +67,12 @@ def make_world(seed: int, n: int = 3_000, skill: float = 2.0) -> JudgedWorld:
             "poor": Scored(score(1.0), 0.6, False),
         },
         oracle=score(4.0),
+        told_all=score(3.0),
         order_truth=orders,
         is_order_alarm=np.arange(500) % 100 == 0,
+        told_label=is_abuse.astype(np.float64),
+        told_weight=np.where(np.arange(n) % 4 == 0, 4.0, 0.0),
+        clicks=JudgedClicks(np.full(50, 0.6), np.full(50, 0.7), np.arange(50)),
         n_train=n,
         n_checked=n,
     )
@@ -161,3 +167,19 @@ def test_a_perfect_probability_shows_about_the_floor_of_the_calibration_error() 
     assert found.line.slope == pytest.approx(1.0, abs=0.1)
     assert found.top_ratio.low < 1.0 < found.top_ratio.high
     assert found.skill.low > 0.0
+
+
+def test_calibration_against_checks_counts_each_as_many_times_as_it_stands_for() -> None:
+    world = make_world(1)
+    found = compute_told_calibration([world], "good", Resampling(5, 1))
+    checked = world.told_weight > 0.0
+    assert found.n_cases == int(checked.sum())
+    assert found.prevalence == pytest.approx(world.truth.is_abuse[checked].mean())
+
+
+def test_calibration_of_clicks_is_told_against_probabilities() -> None:
+    found = compute_click_calibration([make_world(1), make_world(2)], Resampling(5, 1))
+    assert found.n_cases == 100
+    assert found.error.value == pytest.approx(0.1)
+    assert found.mean_probability == pytest.approx(0.6)
+    assert found.prevalence == pytest.approx(0.7)
