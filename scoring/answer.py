@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from features.definitions import N_FEATURES
 from features.request_rows import Call
 from hemostat.v1 import scoring_pb2 as pb
+from scoring.attribute_reasons import add_attribute_reasons
 from scoring.budget import Budget, Margin, Tier, compute_budget, compute_tier
 from scoring.decide import Verdict, decide, find_probability
 from scoring.heads import HeadResult
@@ -85,10 +87,9 @@ def compute_answer(
     reasons: tuple[Reason, ...] = ()
     if model is not None and verdict.explained is not None:
         explained = verdict.explained
-        explainer, row = model.explainers[explained.head.name], vectors[explained.row]
-        reasons = rules.catalogue.compute_reasons(
-            explainer.compute_attributions(row), row, explainer.baseline
-        )
+        head, row = explained.head.name, vectors[explained.row]
+        shares = model.explainers[head].compute_attributions(row)
+        reasons = find_reasons(model, head, shares, row, rules)
     tier = compute_tier(facts.state, vectors[0], rules.policy)
     p_cancel = find_probability(results, pb.TARGET_CANCEL)
     is_p_cancel_live = p_cancel is not None and not p_cancel.head.is_shadow
@@ -107,6 +108,30 @@ def compute_answer(
         tier=tier,
         margin=facts.margin,
     )
+
+
+def find_reasons(
+    model: Model,
+    head: str,
+    shares: npt.NDArray[np.float64],
+    row: npt.NDArray[np.float32],
+    rules: Rules,
+) -> tuple[Reason, ...]:
+    """Return why a head says what it says of a row, strongest first.
+
+    Args:
+        model: With the head's baseline, and the retailer's own columns if it has any.
+        head: Its name.
+        shares: Shape `(F,)`: attributions of the row, log-odds.
+        row: Shape `(F,)`.
+        rules: The policy in force.
+    """
+    baseline, own = model.explainers[head].baseline, model.manifest.attributes
+    if own is None:
+        return rules.catalogue.compute_reasons(shares, row, baseline)
+    n = N_FEATURES
+    reasons = rules.catalogue.compute_reasons(shares[:n], row[:n], baseline[:n])
+    return add_attribute_reasons(reasons, own.columns, shares[n:], row[n:])
 
 
 def _collect_results(

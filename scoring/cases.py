@@ -32,6 +32,8 @@ class Case:
         cost_minor: Purchase cost of all units; None: some cost is missing.
         received_s: When its request was decoded, by the monotonic clock
             (`time.perf_counter`).
+        attributes: The retailer's own fields of the case, JSON; empty: none.
+        customer_attributes: Those of its customer.
     """
 
     tenant: str
@@ -44,6 +46,8 @@ class Case:
     value_minor: int
     cost_minor: int | None
     received_s: float
+    attributes: str = ""
+    customer_attributes: str = ""
 
     @property
     def n_rows(self) -> int:

@@ -40,10 +40,12 @@ def to_case(request: pb.ScoreRequest, *, with_lines: bool, received_s: float, no
         now_us: The time of the features, microseconds UTC; says which embedder is in force.
     """
     kind = request.WhichOneof("case")
+    told: event_pb2.OrderPlaced | event_pb2.CancelRequested | event_pb2.ReturnRequested
     cost_minor: int | None
     line_ids: tuple[str, ...] = ()
     if kind == "order":
         call, order = Call.ORDER, request.order
+        told = order
         dearest = _find_dearest(order)
         row, cost_minor = _convert_order(order, dearest)
         ids = _name_order(request.customer_id, order, dearest)
@@ -52,11 +54,13 @@ def to_case(request: pb.ScoreRequest, *, with_lines: bool, received_s: float, no
             ids = [*ids, *_name_lines(ids, order)]
     elif kind == "cancellation":
         call, cancellation = Call.CANCELLATION, request.cancellation
+        told = cancellation
         row = _convert_cancellation(cancellation, now_us)
         cost_minor = _compute_item_cost(cancellation)
         ids = _name_item(request.customer_id, cancellation, cancellation.region)
     else:
         call, returned = Call.RETURN, request.return_request
+        told = returned
         row = _convert_return(returned, now_us)
         cost_minor = _compute_item_cost(returned)
         ids = _name_item(request.customer_id, returned, "")
@@ -82,6 +86,8 @@ def to_case(request: pb.ScoreRequest, *, with_lines: bool, received_s: float, no
         value_minor=row.value_minor,
         cost_minor=cost_minor,
         received_s=received_s,
+        attributes=told.attributes,
+        customer_attributes=told.customer_attributes,
     )
 
 

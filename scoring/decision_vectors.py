@@ -22,6 +22,8 @@ _DTYPE = np.dtype("<f4")
 def write_vectors(record: pb.DecisionRecord, vectors: npt.NDArray[np.float32]) -> None:
     """Put the rows of a case, shape `(1 + n_lines, F)`, into its record."""
     content = vectors.astype(_DTYPE, copy=False).tobytes()
+    if vectors.shape[1] != N_FEATURES:
+        record.n_columns = vectors.shape[1]
     if len(vectors) == 1:
         record.vectors = content
     else:
@@ -31,4 +33,5 @@ def write_vectors(record: pb.DecisionRecord, vectors: npt.NDArray[np.float32]) -
 def read_vectors(record: pb.DecisionRecord) -> npt.NDArray[np.float32]:
     """Return the rows of a record bit for bit, shape `(1 + n_lines, F)`, writable."""
     content = record.vectors or zlib.decompress(record.compressed_vectors)
-    return np.frombuffer(content, _DTYPE).reshape(-1, N_FEATURES).astype(np.float32)
+    width = record.n_columns or N_FEATURES
+    return np.frombuffer(content, _DTYPE).reshape(-1, width).astype(np.float32)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.definitions import N_FEATURES
+from features.attributes import Encoder, read_attributes
 from features.errors import MissingModelError
 from features.model_bundle import (
     Manifest,
@@ -20,6 +20,7 @@ from features.model_bundle import (
 from features.model_bundle.runtime import ort
 from features.request_rows import Call
 from scoring.attribution import Explainer, make_explainer
+from scoring.cases import Case
 from scoring.heads import Head, to_head
 
 _INPUT = "features"
@@ -38,6 +39,7 @@ class Model:
         explainers: Per head name, for attributions.
         session: The runtime; one thread, which does not spin.
         outputs: Names of the heads, in their order.
+        encoder: Makes the retailer's own columns; None: the model has none.
     """
 
     manifest: Manifest
@@ -45,6 +47,29 @@ class Model:
     explainers: dict[str, Explainer]
     session: Any
     outputs: list[str]
+    encoder: Encoder | None = None
+
+    @property
+    def width(self) -> int:
+        """Columns of a row."""
+        return len(self.manifest.schema)
+
+    def widen(self, vectors: npt.NDArray[np.float32], case: Case) -> npt.NDArray[np.float32]:
+        """Return a case's rows with the retailer's own columns behind the features.
+
+        Args:
+            vectors: Shape `(1 + n_lines, N_FEATURES)`.
+            case: Whose rows they are; lines get what their order says.
+        """
+        if self.encoder is None:
+            return vectors
+        of_case = read_attributes(case.attributes)
+        of_customer = read_attributes(case.customer_attributes)
+        own = np.empty((len(vectors), self.encoder.width), np.float32)
+        own[0] = self.encoder.encode(case.call, of_case, of_customer)
+        if len(vectors) > 1:
+            own[1:] = self.encoder.encode(Call.ORDER_LINE, of_case, of_customer)
+        return np.concatenate([vectors, own], axis=1)
 
     @property
     def version(self) -> str:
@@ -99,12 +124,14 @@ def load_model(path: Path) -> Model:
             expectation="a model that this ONNX Runtime can run",
             fix="restore the bundle from a copy, or run `hemostat train` again",
         ) from error
+    plan = bundle.manifest.attributes
     model = Model(
         manifest=bundle.manifest,
         heads=tuple(to_head(head, output) for output, head in enumerate(bundle.manifest.heads)),
         explainers={name: make_explainer(trees) for name, trees in bundle.trees.items()},
         session=session,
         outputs=[head.name for head in bundle.manifest.heads],
+        encoder=None if plan is None else Encoder(plan),
     )
     outputs = model.predict(to_rows(bundle.manifest.golden))
     verify_golden_outputs(
@@ -117,4 +144,4 @@ def load_model(path: Path) -> Model:
 def _warm(model: Model) -> None:
     """Run the shapes that calls will have once, so that the first call is not the slow one."""
     for n in (1, 2, 64):
-        model.predict(np.full((n, N_FEATURES), np.nan, np.float32))
+        model.predict(np.full((n, model.width), np.nan, np.float32))

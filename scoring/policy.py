@@ -21,11 +21,11 @@ from features.definitions import FEATURE_NAMES
 from features.errors import ConfigError
 from features.request_rows import Call
 from features.rfm import RfmScale, RfmTable
+from features.spelling import suggest
+from features.strict_yaml import parse_yaml
 from scoring.evaluation_rules import EvaluationRules
 from scoring.heads import HEAD_NAMES, TARGETS
 from scoring.policy_section import Section
-from scoring.spelling import suggest
-from scoring.strict_yaml import parse_yaml
 
 DEFAULT_POLICY = Path(__file__).parent / "policies" / "default.yaml"
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
-from scoring.spelling import suggest
+from features.spelling import suggest
 
 
 class Section(BaseModel):

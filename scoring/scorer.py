@@ -74,14 +74,19 @@ class _Evaluated:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Predicted:
-    """What a model says of a case: its rows begin at `first_row` of `outputs`."""
+    """What a model says of a case: its rows begin at `first_row` of `outputs`.
+
+    Attributes:
+        model: None: there is none for the tenant.
+        outputs: Of all rows of the tenant.
+        first_row: Where the case's begin.
+        vectors: The case's rows as the model saw them, shape `(1 + n_lines, F)`.
+    """
 
     model: Model | None
     outputs: Outputs
     first_row: int
-
-
-_NOTHING_PREDICTED = _Predicted(None, [], 0)
+    vectors: npt.NDArray[np.float32]
 
 
 class Scorer:
@@ -208,7 +213,7 @@ class Scorer:
         rules: Rules,
     ) -> pb.DecisionRecord:
         """Return the decision on one case."""
-        vectors = evaluated.vectors[evaluated.offsets[number] : evaluated.offsets[number + 1]]
+        vectors = predicted.vectors
         state = _find_state(case, evaluated.records[number], vectors)
         margin = compute_margin(case.value_minor, case.cost_minor, rules.policy)
         facts = CaseFacts(case.call, state, margin)
@@ -289,22 +294,23 @@ def _predict(
     cases: Sequence[Case], evaluated: _Evaluated, models: Mapping[str, Model]
 ) -> list[_Predicted]:
     """Return what each case's model says of its rows: one run per model."""
-    predicted = [_NOTHING_PREDICTED] * len(cases)
+    offsets = evaluated.offsets
+    predicted = [
+        _Predicted(None, [], 0, evaluated.vectors[offsets[n] : offsets[n + 1]])
+        for n in range(len(cases))
+    ]
     by_tenant: dict[str, list[int]] = {}
     for number, case in enumerate(cases):
         by_tenant.setdefault(case.tenant, []).append(number)
-    offsets = evaluated.offsets
     for tenant, numbers in by_tenant.items():
         model = models.get(tenant)
         if model is None:
             continue
-        if len(numbers) == len(cases):
-            rows = evaluated.vectors
-        else:
-            rows = np.concatenate([evaluated.vectors[offsets[n] : offsets[n + 1]] for n in numbers])
-        outputs = model.predict(rows)
+        parts = [model.widen(predicted[n].vectors, cases[n]) for n in numbers]
+        is_all = model.encoder is None and len(numbers) == len(cases)
+        outputs = model.predict(evaluated.vectors if is_all else np.concatenate(parts))
         first_row = 0
-        for n in numbers:
-            predicted[n] = _Predicted(model, outputs, first_row)
+        for n, vectors in zip(numbers, parts, strict=True):
+            predicted[n] = _Predicted(model, outputs, first_row, vectors)
             first_row += cases[n].n_rows
     return predicted

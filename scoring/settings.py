@@ -14,9 +14,9 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from features.errors import ConfigError
+from features.spelling import suggest
 from features.store.place import is_redis_url
 from scoring.policy import DEFAULT_POLICY
-from scoring.spelling import suggest
 
 PREFIX = "HEMOSTAT_"
 

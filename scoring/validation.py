@@ -14,11 +14,12 @@ from collections.abc import Collection, Iterable, Sequence
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from features.attributes import check_attributes
 from features.embedding import DIM, EMBEDDERS
 from features.errors import InvalidRequestError
+from features.spelling import suggest_close
 from hemostat.v1 import common_pb2, event_pb2
 from hemostat.v1 import scoring_pb2 as pb
-from scoring.spelling import suggest_close
 
 MAX_BATCH = 1024
 MAX_LINES = 2000
@@ -68,6 +69,10 @@ def validate_request(request: pb.ScoreRequest, tenants: Collection[str], now_us:
         _check_length(field, getattr(request, field))
     _check_enum("channel", request.channel, common_pb2.Channel)
     case = request.WhichOneof("case")
+    if case is not None:
+        told = getattr(request, case)
+        for field in ("attributes", "customer_attributes"):
+            check_attributes(getattr(told, field), f"{case}.{field}")
     if case == "order":
         _validate_order(request.order, now_us)
     elif case == "cancellation":

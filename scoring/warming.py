@@ -10,7 +10,7 @@ from google.protobuf import json_format
 
 from features.warm import warm
 from hemostat.v1 import scoring_pb2 as pb
-from scoring.answer import CaseFacts, compute_answer
+from scoring.answer import CaseFacts, compute_answer, find_reasons
 from scoring.answer_messages import fill_answer
 from scoring.budget import compute_margin
 from scoring.cases import Case, unpack_cases
@@ -50,12 +50,12 @@ def warm_scorer(models: Mapping[str, Model], rules: Rules) -> None:
 def _answer(case: Case, model: Model, rules: Rules) -> None:
     rows, _ = unpack_cases([case], _NOW_US)
     records = CaseRecords((None,) * len(case.entity_keys), is_available=True, applied_us=None)
-    vectors = compute_case_vectors([case], [records], rows).vectors
+    vectors = model.widen(compute_case_vectors([case], [records], rows).vectors, case)
     outputs = model.predict(vectors)
     margin = compute_margin(case.value_minor, case.cost_minor, rules.policy)
     facts = CaseFacts(case.call, pb.CUSTOMER_STATE_KNOWN, margin)
     answer = compute_answer(facts, vectors, outputs, 0, model, rules)
     fill_answer(pb.ScoreResponse(), answer, case.line_ids).SerializeToString()
-    for explainer in model.explainers.values():
-        attributions = np.abs(explainer.compute_attributions(vectors[0]))
-        rules.catalogue.compute_reasons(attributions, vectors[0], explainer.baseline)
+    for head, explainer in model.explainers.items():
+        shares = np.abs(explainer.compute_attributions(vectors[0]))
+        find_reasons(model, head, shares, vectors[0], rules)

@@ -93,7 +93,9 @@ def evaluate_bundle(
     """
     bundle = read_bundle(options.bundle)
     _check_start(bundle.manifest.heads, options.from_us)
-    source = open_source(options.log, progress, tenant=options.tenant)
+    source = open_source(
+        options.log, progress, tenant=options.tenant, attributes=bundle.manifest.attributes
+    )
     lines = options.lines
     if lines is None and (options.log / LINE_TABLE_FILE).is_file():
         lines = options.log / LINE_TABLE_FILE

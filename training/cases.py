@@ -42,6 +42,8 @@ class CaseSet:
             `facts.Envelope`); every case of a guest is a group of its own.
         is_guest: The case has no customer.
         price_minor: Price of one unit.
+        attributes: The retailer's own fields of the case, JSON; None: never asked for.
+        customer_attributes: Those of its customer.
     """
 
     call: Call
@@ -53,6 +55,8 @@ class CaseSet:
     group: Ints
     is_guest: Flags
     price_minor: Ints
+    attributes: pa.Array | None = None
+    customer_attributes: pa.Array | None = None
 
     def __len__(self) -> int:
         """Return the number of cases."""
@@ -71,6 +75,10 @@ class CaseSet:
             group=self.group[is_wanted],
             is_guest=self.is_guest[is_wanted],
             price_minor=self.price_minor[is_wanted],
+            attributes=None if self.attributes is None else self.attributes.filter(mask),
+            customer_attributes=None
+            if self.customer_attributes is None
+            else self.customer_attributes.filter(mask),
         )
 
 
@@ -191,4 +199,6 @@ def _build_cases(
         group=groups[requests.source_index],
         is_guest=~requests.is_named[:, Entity.CUSTOMER],
         price_minor=requests.rows["unit_price_minor"].copy(),
+        attributes=events.column("attributes").take(taken),
+        customer_attributes=events.column("customer_attributes").take(taken),
     )

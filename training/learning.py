@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from features.definition import FeatureDefinition
 from features.definitions import FEATURES
 from features.model_bundle.manifest import FeatureRange, HeadMetrics
 from features.model_bundle.trees import TreeArrays
@@ -153,15 +155,21 @@ def _build_part(
 
 
 def learn_head(
-    definition: HeadDefinition, parts: HeadParts, parameters: HeadParameters, seed: int
+    definition: HeadDefinition,
+    parts: HeadParts,
+    parameters: HeadParameters,
+    seed: int,
+    columns: Sequence[FeatureDefinition] = FEATURES,
 ) -> LearnedHead:
     """Return the head fitted on the train part and measured on the test part.
 
     Raises:
         HemostatError: There are too few positives or negatives to learn from.
     """
-    fitted = fit_head(parts.train, parameters, seed, gives_hint=definition.gives_hint)
-    baseline = compute_baseline(parts.train)
+    fitted = fit_head(
+        parts.train, parameters, seed, gives_hint=definition.gives_hint, features=columns
+    )
+    baseline = compute_baseline(parts.train, columns)
     trees = compile_trees(from_booster(fitted.booster, baseline), fitted.calibration, fitted.caps)
     score = np.zeros(0)
     if len(parts.test):
@@ -171,17 +179,17 @@ def learn_head(
         parts=parts,
         fitted=fitted,
         trees=trees,
-        ranges=compute_ranges(parts.train.rows, fitted.caps),
+        ranges=compute_ranges(parts.train.rows, fitted.caps, columns),
         test_score=score,
         metrics=evaluate(parts.test, score, fitted.threshold, seed),
     )
 
 
-def compute_baseline(train: Part) -> Rows:
+def compute_baseline(train: Part, columns: Sequence[FeatureDefinition] = FEATURES) -> Rows:
     """Return the typical case of a good customer, shape `(F,)`; see `model_bundle.trees`."""
     rows = train.rows[train.honesty >= MIN_HONESTY]
     baseline = np.full(rows.shape[1], np.nan, np.float32)
-    for column, feature in enumerate(FEATURES):
+    for column, feature in enumerate(columns):
         values = rows[:, column]
         values = np.sort(values[~np.isnan(values)])
         if 2 * len(values) <= len(rows):
@@ -194,10 +202,12 @@ def compute_baseline(train: Part) -> Rows:
     return baseline
 
 
-def compute_ranges(rows: Rows, caps: Rows) -> list[FeatureRange]:
+def compute_ranges(
+    rows: Rows, caps: Rows, columns: Sequence[FeatureDefinition] = FEATURES
+) -> list[FeatureRange]:
     """Return what a part holds of each feature, in order."""
     ranges = []
-    for column, feature in enumerate(FEATURES):
+    for column, feature in enumerate(columns):
         values = rows[:, column]
         values = values[~np.isnan(values)]
         cap = float(caps[column]) if np.isfinite(caps[column]) else None

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from features.definitions import FEATURE_NAMES, N_FEATURES, SCHEMA_HASH
+from features.definitions import SCHEMA_HASH
 from features.embedding import EMBEDDER
 from features.errors import ConfigError, HemostatError
 from features.model_bundle import (
@@ -22,6 +22,7 @@ from features.model_bundle import (
     Manifest,
     encode_trees,
 )
+from training.attributes import find_declaration
 from training.bundle_writing import (
     N_GOLDEN_ROWS,
     check_place,
@@ -67,6 +68,8 @@ class TrainingOptions:
         tenant: Whose events; None: the log's only tenant.
         abuse_from: A simulated log for abuse heads that the tenant's own cannot teach.
         lines: Side table of an import; None: the one in the log's folder, if it is there.
+        attributes: Declaration of the retailer's own fields; None: the one in the log's folder,
+            if it is there.
         cut_us: When the model is born; None: after 70 % of the log.
         seed: Seed of everything random.
         parameters: How heads are fitted.
@@ -80,6 +83,7 @@ class TrainingOptions:
     tenant: str | None = None
     abuse_from: Path | None = None
     lines: Path | None = None
+    attributes: Path | None = None
     cut_us: int | None = None
     seed: int = 7
     parameters: HeadParameters = field(default_factory=HeadParameters)
@@ -148,7 +152,7 @@ def train_bundle(
     learned, skipped = _learn_all(sources, options, progress)
     progress("export", 0, 1)
     trees = {one.name: one.head.trees for one in learned}
-    model = build_model(trees, N_FEATURES)
+    model = build_model(trees, len(own.columns))
     session = open_session(model)
     parities = []
     for one in learned:
@@ -163,7 +167,8 @@ def train_bundle(
         created_at=now().astimezone(UTC).isoformat(timespec="seconds"),
         tenant=own.events.tenant,
         schema_hash=SCHEMA_HASH,
-        schema=list(FEATURE_NAMES),
+        schema=[column.name for column in own.columns],
+        attributes=None if own.encoded is None else own.encoded.plan,
         embedder=EMBEDDER,
         heads=[_describe(one, options.parameters) for one in learned],
         golden=_to_golden(golden, run_model(session, golden)),
@@ -203,7 +208,13 @@ def train_bundle(
 
 def _open_sources(options: TrainingOptions, progress: Progress) -> list[LearningSource]:
     """Return the tenant's source and, if it lacks verdicts, the simulated one."""
-    own = open_source(options.log, progress, tenant=options.tenant, cut_us=options.cut_us)
+    own = open_source(
+        options.log,
+        progress,
+        tenant=options.tenant,
+        cut_us=options.cut_us,
+        attributes=find_declaration(options.log, options.attributes),
+    )
     lines = _find_lines(options)
     if lines is not None:
         own = keep_product_lines(own, read_line_table(lines))
@@ -218,7 +229,12 @@ def _open_sources(options: TrainingOptions, progress: Progress) -> list[Learning
             fix="leave the option out: the abuse heads are learned from the log itself",
         )
     simulated = open_source(
-        options.abuse_from, progress, heads=ABUSE_HEADS, label_source="simulated"
+        options.abuse_from,
+        progress,
+        heads=ABUSE_HEADS,
+        label_source="simulated",
+        # Of the same width; what its events do not carry is missing.
+        attributes=None if own.encoded is None else own.encoded.plan,
     )
     return [own, simulated]
 
@@ -249,7 +265,7 @@ def _learn_all(
             options.seed,
         )
         try:
-            head = learn_head(definition, parts, options.parameters, options.seed)
+            head = learn_head(definition, parts, options.parameters, options.seed, source.columns)
         except HemostatError as error:
             skipped.append(SkippedHead(definition.name, f"{error.message} ({error.value})"))
             continue

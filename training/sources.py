@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.compute as pc
 
+from features.attributes import AttributeFault, AttributePlan, Declaration
+from features.definition import FeatureDefinition
+from features.definitions import FEATURES
 from features.errors import ConfigError
 from features.log.manifest import LogManifest
 from features.log.reader import EventLog
 from features.request_rows import Call
+from training.attributes import append_attributes, learn_plan
 from training.cases import LearningSet, build_learning_set
 from training.facts import from_events
 from training.head_definitions import choose_heads
@@ -36,6 +40,7 @@ class LearningSource:
         label_source: `tenant` or `simulated`, as the answer will say.
         cut_us: When the model is born.
         log: What the log says of itself.
+        encoded: The retailer's own columns behind the features; None: none are declared.
     """
 
     events: AcceptedEvents
@@ -44,6 +49,28 @@ class LearningSource:
     label_source: str
     cut_us: int
     log: LogManifest
+    encoded: AttributeUse | None = None
+
+    @property
+    def columns(self) -> tuple[FeatureDefinition, ...]:
+        """What the columns of the cases' rows are."""
+        own = () if self.encoded is None else self.encoded.plan.to_definitions()
+        return (*FEATURES, *own)
+
+
+@dataclass(frozen=True, eq=False)
+class AttributeUse:
+    """The retailer's own columns, and what was wrong with values.
+
+    Attributes:
+        plan: The columns.
+        faults: Values that were not used as they are, by column and fault.
+        undeclared: Names that events carry and nobody declared, with their counts.
+    """
+
+    plan: AttributePlan
+    faults: Mapping[tuple[str, AttributeFault], int]
+    undeclared: Mapping[str, int]
 
 
 def open_source(
@@ -54,6 +81,7 @@ def open_source(
     cut_us: int | None = None,
     heads: Sequence[HeadDefinition] | None = None,
     label_source: str = "tenant",
+    attributes: Declaration | AttributePlan | None = None,
 ) -> LearningSource:
     """Return a log's cases with their vectors.
 
@@ -64,6 +92,8 @@ def open_source(
         cut_us: When the model is born; None: after 70 % of the log.
         heads: What to learn; None: all that the log can teach.
         label_source: `tenant` or `simulated`.
+        attributes: The retailer's own fields: as declared, to fix their columns by the cases
+            before the cut; or the columns of a model that was trained.
 
     Raises:
         HemostatError: The log cannot be read, has no such tenant, or no time before
@@ -83,13 +113,30 @@ def open_source(
     progress("vectors", 0, 1)
     cases = build_learning_set(events, frozenset(head.call for head in chosen))
     progress("vectors", 1, 1)
-    return LearningSource(
+    source = LearningSource(
         events=events,
         cases=cases,
         heads=chosen,
         label_source=label_source,
         cut_us=_choose_cut_us(cases, cut_us),
         log=log.manifest,
+    )
+    return source if attributes is None else add_attributes(source, attributes)
+
+
+def add_attributes(
+    source: LearningSource, attributes: Declaration | AttributePlan
+) -> LearningSource:
+    """Return the source with the retailer's own fields as further columns of its cases."""
+    cases = source.cases.cases
+    plan = attributes
+    if isinstance(plan, Declaration):
+        plan = learn_plan(plan, cases, source.cut_us)
+    encoded = append_attributes(cases, plan)
+    return replace(
+        source,
+        cases=replace(source.cases, cases=encoded.cases),
+        encoded=AttributeUse(plan, encoded.faults, encoded.undeclared),
     )
 
 

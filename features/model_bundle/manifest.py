@@ -8,9 +8,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from features.attributes import AttributePlan
 from features.errors import MissingModelError
 
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "model.onnx"
 TREES_FILE = "trees.npz"
@@ -45,7 +46,7 @@ class HeadMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         brier: Mean squared error of the probability.
         calibration_error: Expected calibration error over ten bins of equal weight.
         false_alarm_rate: Share of good customers' cases at or above `verify_threshold`,
-            checked or not; good: never confirmed to abuse.
+            checked or not, each counted by how honest its customer most likely is.
         recall: Share of positives at or above it.
     """
 
@@ -170,7 +171,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         created_at: RFC 3339, UTC; not part of the version.
         tenant: Whose cases it is for.
         schema_hash: `definitions.SCHEMA_HASH` at training.
-        schema: Feature names in order.
+        schema: Column names in order: the features, then the retailer's own.
         embedder: Version of the reason embedder.
         heads: All heads.
         golden: Golden vectors.
@@ -181,6 +182,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         seed: Seed of training.
         libraries: Versions that trained and exported.
         manifest_version: Version of this file's form.
+        attributes: The retailer's own columns, the last ones of the schema; None: none.
     """
 
     version: str
@@ -198,6 +200,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seed: int
     libraries: dict[str, str]
     manifest_version: int = MANIFEST_VERSION
+    attributes: AttributePlan | None = None
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
@@ -212,7 +215,9 @@ def decode_manifest(blob: bytes) -> Manifest:
         MissingModelError: It is not a manifest of this version.
     """
     try:
-        return msgspec.json.decode(blob, type=Manifest)
+        manifest = msgspec.json.decode(blob, type=Manifest)
+        if manifest.manifest_version != MANIFEST_VERSION:
+            raise msgspec.ValidationError(f"version {manifest.manifest_version}")  # noqa: TRY301
     except msgspec.DecodeError as error:
         raise MissingModelError(
             "the bundle's manifest cannot be read",
@@ -221,6 +226,7 @@ def decode_manifest(blob: bytes) -> Manifest:
             expectation=f"a manifest of version {MANIFEST_VERSION}",
             fix="train again with this version of hemostat, or restore the file",
         ) from error
+    return manifest
 
 
 def compute_version(manifest: Manifest) -> str:

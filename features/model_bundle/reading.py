@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from features.definitions import FEATURE_NAMES, N_FEATURES, SCHEMA_HASH
+from features.definitions import FEATURE_NAMES, SCHEMA_HASH
 from features.embedding import EMBEDDER
 from features.errors import MissingModelError, SchemaMismatchError
 from features.model_bundle.manifest import (
@@ -96,7 +96,7 @@ def read_bundle(path: Path) -> Bundle:
     if not heads or len(set(heads)) != len(heads):
         raise _refuse("heads", ", ".join(heads) or "none", "at least one head, each once")
     verify_graph(contents[MODEL_FILE], heads)
-    trees = decode_trees(contents[TREES_FILE], heads, N_FEATURES)
+    trees = decode_trees(contents[TREES_FILE], heads, len(manifest.schema))
     _verify_golden_form(manifest)
     return Bundle(folder, manifest, contents[MODEL_FILE], trees)
 
@@ -132,13 +132,15 @@ def verify_golden_outputs(
 
 
 def _verify_schema(manifest: Manifest) -> None:
+    own = () if manifest.attributes is None else manifest.attributes.columns
+    expected = (*FEATURE_NAMES, *(column.column for column in own))
     parts = (
         ("schema_hash", manifest.schema_hash, SCHEMA_HASH),
         ("embedder", manifest.embedder, EMBEDDER),
-        ("schema", f"{len(manifest.schema)} names", f"{len(FEATURE_NAMES)} names"),
+        ("schema", f"{len(manifest.schema)} names", f"{len(expected)} names"),
     )
     for field, value, expectation in parts:
-        is_other_order = field == "schema" and tuple(manifest.schema) != FEATURE_NAMES
+        is_other_order = field == "schema" and tuple(manifest.schema) != expected
         if value != expectation or is_other_order:
             raise SchemaMismatchError(
                 "the bundle was trained with other features",
@@ -177,9 +179,9 @@ def _read_files(folder: Path, manifest: Manifest) -> dict[str, bytes]:
 
 def _verify_golden_form(manifest: Manifest) -> None:
     golden = manifest.golden
-    n = len(golden.rows)
-    if n < MIN_GOLDEN_ROWS or any(len(row) != N_FEATURES for row in golden.rows):
-        raise _refuse("golden.rows", f"{n} rows", f">= {MIN_GOLDEN_ROWS} of {N_FEATURES} values")
+    n, width = len(golden.rows), len(manifest.schema)
+    if n < MIN_GOLDEN_ROWS or any(len(row) != width for row in golden.rows):
+        raise _refuse("golden.rows", f"{n} rows", f">= {MIN_GOLDEN_ROWS} of {width} values")
     if not np.isnan(to_rows(golden)).any():
         raise _refuse("golden.rows", "no missing value", "rows with missing values")
     for head in manifest.heads:

@@ -155,7 +155,7 @@ def _parse_request(case: Any, place: str) -> scoring_pb2.ScoreRequest:
 
 
 def _explain_parse_error(message: str, place: str) -> InvalidRequestError:
-    from scoring.spelling import suggest
+    from features.spelling import suggest
 
     unknown = re.search(r'has no field named "(\w+)" at "ScoreRequest\.?([^"]*)"', message)
     if unknown:

@@ -108,6 +108,10 @@ def train(
         Path | None,
         typer.Option(help="Side table of `import online-retail`; default: the one in the log."),
     ] = None,
+    attributes: Annotated[
+        Path | None,
+        typer.Option(help="Your own fields, declared; default: the log's attributes.yaml."),
+    ] = None,
     cut: Annotated[
         datetime | None,
         typer.Option(
@@ -145,6 +149,7 @@ def train(
         tenant=tenant,
         abuse_from=abuse_from,
         lines=lines,
+        attributes=attributes,
         cut_us=None if cut is None else int(cut.replace(tzinfo=UTC).timestamp()) * 1_000_000,
         seed=seed,
         parameters=HeadParameters(false_alarm_target=false_alarms),

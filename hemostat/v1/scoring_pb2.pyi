@@ -330,7 +330,7 @@ class PublishEventsResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[PublishResult, _Mapping]]] = ..., ingest_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class DecisionRecord(_message.Message):
-    __slots__ = ("decision_id", "request_id", "tenant", "evaluated_time", "vectors", "schema_hash", "bundle_hash", "policy_version", "response", "outcomes", "request_hash", "call", "compressed_vectors", "subject", "event_id", "verify_propensity", "audit_propensity", "attributes")
+    __slots__ = ("decision_id", "request_id", "tenant", "evaluated_time", "vectors", "schema_hash", "bundle_hash", "policy_version", "response", "outcomes", "request_hash", "call", "compressed_vectors", "subject", "event_id", "verify_propensity", "audit_propensity", "n_columns")
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
@@ -348,7 +348,7 @@ class DecisionRecord(_message.Message):
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     VERIFY_PROPENSITY_FIELD_NUMBER: _ClassVar[int]
     AUDIT_PROPENSITY_FIELD_NUMBER: _ClassVar[int]
-    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    N_COLUMNS_FIELD_NUMBER: _ClassVar[int]
     decision_id: str
     request_id: str
     tenant: str
@@ -366,5 +366,5 @@ class DecisionRecord(_message.Message):
     event_id: str
     verify_propensity: float
     audit_propensity: float
-    attributes: bytes
-    def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., tenant: _Optional[str] = ..., evaluated_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., vectors: _Optional[bytes] = ..., schema_hash: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., policy_version: _Optional[str] = ..., response: _Optional[_Union[ScoreResponse, _Mapping]] = ..., outcomes: _Optional[_Iterable[_Union[RecordOutcomeRequest, _Mapping]]] = ..., request_hash: _Optional[bytes] = ..., call: _Optional[str] = ..., compressed_vectors: _Optional[bytes] = ..., subject: _Optional[bytes] = ..., event_id: _Optional[str] = ..., verify_propensity: _Optional[float] = ..., audit_propensity: _Optional[float] = ..., attributes: _Optional[bytes] = ...) -> None: ...
+    n_columns: int
+    def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., tenant: _Optional[str] = ..., evaluated_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., vectors: _Optional[bytes] = ..., schema_hash: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., policy_version: _Optional[str] = ..., response: _Optional[_Union[ScoreResponse, _Mapping]] = ..., outcomes: _Optional[_Iterable[_Union[RecordOutcomeRequest, _Mapping]]] = ..., request_hash: _Optional[bytes] = ..., call: _Optional[str] = ..., compressed_vectors: _Optional[bytes] = ..., subject: _Optional[bytes] = ..., event_id: _Optional[str] = ..., verify_propensity: _Optional[float] = ..., audit_propensity: _Optional[float] = ..., n_columns: _Optional[int] = ...) -> None: ...

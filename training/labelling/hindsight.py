@@ -47,8 +47,8 @@ _PARAMETERS = {
     "nthread": 1,
 }
 _US_PER_DAY = 86_400_000_000.0
-_IS_MADE_OF_LABELS = np.array(["label_set" in feature.events for feature in FEATURES])
-"""Columns that tell of verdicts: the customer's last vector would hold the case's own."""
+_OF_HISTORY = np.flatnonzero(["label_set" not in feature.events for feature in FEATURES])
+"""Columns that tell of no verdict: the customer's last vector would hold the case's own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +114,7 @@ def _see_later(cases: CaseSet, known: Labels, is_part: Flags) -> Rows:
             (cases.time_us[last] - cases.time_us) / _US_PER_DAY,
         ]
     ).astype(np.float32)
-    return np.concatenate(
-        [known.context, columns, cases.rows[last][:, ~_IS_MADE_OF_LABELS]], axis=1
-    )
+    return np.concatenate([known.context, columns, cases.rows[last][:, _OF_HISTORY]], axis=1)
 
 
 def _count_others(group: Ints, is_counted: Flags) -> Floats:
