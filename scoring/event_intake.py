@@ -13,6 +13,7 @@ import numpy as np
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
+from features.attributes import check_attributes
 from features.embedding import embed_texts, embedder_at
 from features.entities import Entity
 from features.erasures import Erasures
@@ -30,6 +31,7 @@ EventCheck = Callable[[Sequence[bytes], int], dict[int, pb.EventError]]
 
 _REASON = common_pb2.Reason.DESCRIPTOR.full_name
 _GUEST = b""
+_KINDS_WITH_ATTRIBUTES = frozenset({"order_placed", "cancel_requested", "return_requested"})
 
 
 def _find_reason_fields() -> dict[str, tuple[str, ...]]:
@@ -111,6 +113,7 @@ def take_in(
         for place, message in enumerate(messages)
         if len(message) > MAX_EVENT_BYTES
     }
+    errors.update(_check_attributes(events))
     fitting = [place for place in range(len(events)) if place not in errors]
     found = check([messages[place] for place in fitting], now_us)
     errors.update((fitting[number], error) for number, error in found.items())
@@ -177,6 +180,33 @@ def _iterate_reasons(event: event_pb2.Event) -> Iterator[common_pb2.Reason]:
         fact: Message = getattr(event, kind or "")
         if fact.HasField(name):
             yield getattr(fact, name)
+
+
+def _check_attributes(events: Sequence[event_pb2.Event]) -> Iterator[tuple[int, pb.EventError]]:
+    """Yield the errors of events whose own fields cannot be used, with their places.
+
+    The log's readers see hashes of strings only; here the text is at hand.
+    """
+    for place, event in enumerate(events):
+        kind = event.WhichOneof("kind")
+        if kind not in _KINDS_WITH_ATTRIBUTES:
+            continue
+        told = getattr(event, kind)
+        for name in ("attributes", "customer_attributes"):
+            try:
+                check_attributes(getattr(told, name), f"{kind}.{name}")
+            except InvalidRequestError as error:
+                yield (
+                    place,
+                    pb.EventError(
+                        reason="bad_value",
+                        field=error.field,
+                        value=error.value,
+                        expectation=error.expectation,
+                        fix=error.fix,
+                    ),
+                )
+                break
 
 
 def _describe_size(message: bytes) -> pb.EventError:

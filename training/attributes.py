@@ -43,11 +43,13 @@ class EncodedCases:
         cases: Per call.
         faults: Values that were not used as they are, by column and fault.
         undeclared: Names that events carry and the plan does not know, with their counts.
+        n_unreadable: Texts that are no flat JSON object; they count as none.
     """
 
     cases: dict[Call, CaseSet]
     faults: dict[tuple[str, AttributeFault], int]
     undeclared: dict[str, int]
+    n_unreadable: int
 
 
 def find_declaration(log: Path, wanted: Path | None) -> Declaration | None:
@@ -100,6 +102,7 @@ def append_attributes(cases: Mapping[Call, CaseSet], plan: AttributePlan) -> Enc
     faults: dict[tuple[str, AttributeFault], int] = {}
     undeclared: dict[str, int] = {}
     known = {column.name for column in plan.columns}
+    n_unreadable = 0
     found = {}
     for call, one in cases.items():
         assert one.attributes is not None
@@ -110,12 +113,14 @@ def append_attributes(cases: Mapping[Call, CaseSet], plan: AttributePlan) -> Enc
             if not of_case and not of_customer:
                 continue
             case, customer = parse(of_case or ""), parse(of_customer or "")
+            for text, read in ((of_case, case), (of_customer, customer)):
+                n_unreadable += bool(text) and not read and text.strip() != "{}"
             columns[row] = encoder.encode(call, case, customer, faults)
             for name in (*case, *customer):
                 if name not in known:
                     undeclared[name] = undeclared.get(name, 0) + 1
         found[call] = replace(one, rows=np.concatenate([one.rows, columns], axis=1))
-    return EncodedCases(found, faults, undeclared)
+    return EncodedCases(found, faults, undeclared, n_unreadable)
 
 
 def _make_parser() -> Callable[[str], Mapping[str, AttributeValue]]:

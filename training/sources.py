@@ -66,11 +66,13 @@ class AttributeUse:
         plan: The columns.
         faults: Values that were not used as they are, by column and fault.
         undeclared: Names that events carry and nobody declared, with their counts.
+        n_unreadable: Texts that are no flat JSON object; they count as none.
     """
 
     plan: AttributePlan
     faults: Mapping[tuple[str, AttributeFault], int]
     undeclared: Mapping[str, int]
+    n_unreadable: int
 
 
 def open_source(
@@ -136,7 +138,7 @@ def add_attributes(
     return replace(
         source,
         cases=replace(source.cases, cases=encoded.cases),
-        encoded=AttributeUse(plan, encoded.faults, encoded.undeclared),
+        encoded=AttributeUse(plan, encoded.faults, encoded.undeclared, encoded.n_unreadable),
     )
 
 

@@ -217,7 +217,7 @@ def decode_manifest(blob: bytes) -> Manifest:
     try:
         manifest = msgspec.json.decode(blob, type=Manifest)
         if manifest.manifest_version != MANIFEST_VERSION:
-            raise msgspec.ValidationError(f"version {manifest.manifest_version}")  # noqa: TRY301
+            raise msgspec.ValidationError(f"version {manifest.manifest_version}")
     except msgspec.DecodeError as error:
         raise MissingModelError(
             "the bundle's manifest cannot be read",

@@ -123,6 +123,21 @@ def test_a_wrong_event_tells_field_value_expectation_and_fix_and_harms_no_other(
     assert [event.event_id for event in _read_all(tmp_path)] == ["e0"]
 
 
+def test_own_fields_that_cannot_be_used_are_told_without_their_values(tmp_path: Path) -> None:
+    good, bad = _return(1), _return(2)
+    good.return_requested.attributes = '{"photos":3}'
+    bad.return_requested.customer_attributes = '{"secret":{}}'
+    results = _publish(_make_publisher(_open(tmp_path)), [good, bad]).results
+    assert [result.status for result in results] == [
+        pb.PUBLISH_STATUS_ACCEPTED, pb.PUBLISH_STATUS_REJECTED,
+    ]  # fmt: skip
+    error = results[1].error
+    assert error.field == "return_requested.customer_attributes"
+    assert "secret" not in str(error)
+    assert error.expectation
+    assert error.fix
+
+
 def test_raw_text_becomes_its_embedding_and_enters_no_file(tmp_path: Path) -> None:
     _publish(_make_publisher(_open(tmp_path)), [_return(1, text=TEXT)])
     (event,) = _read_all(tmp_path)

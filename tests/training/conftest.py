@@ -60,7 +60,16 @@ class EventMaker:
         """Return the time of a day, microseconds UTC."""
         return START_US + int(day * DAY_US)
 
-    def order(self, day: float, order_id: str, *, price: int = 1_000, **more: Any) -> Any:
+    def order(
+        self,
+        day: float,
+        order_id: str,
+        *,
+        price: int = 1_000,
+        attributes: str = "",
+        customer_attributes: str = "",
+        **more: Any,
+    ) -> Any:
         """Return an order with lines `<order_id>-1` and `-2`; its id is the event's."""
         lines = [
             structs.OrderLine(
@@ -68,7 +77,13 @@ class EventMaker:
             )
             for n in (1, 2)
         ]
-        placed = structs.OrderPlaced(order_id=order_id, lines=lines, return_window_days=30)
+        placed = structs.OrderPlaced(
+            order_id=order_id,
+            lines=lines,
+            return_window_days=30,
+            attributes=attributes,
+            customer_attributes=customer_attributes,
+        )
         return self.make(day, event_id=order_id, order_placed=placed, **more)
 
     def delivered(self, day: float, order_id: str, **more: Any) -> Any:

@@ -28,14 +28,14 @@ class Attribute:
 
     Attributes:
         name: Published name of the column.
-        on: `order` or `customer`.
+        of: `order` or `customer`.
         type: `number`, `flag` or `category`.
         max_categories: Categories told apart, the most frequent ones.
         min_count: Cases of a category, at least, before it is told apart.
     """
 
     name: str
-    on: str = "order"
+    of: str = "order"
     type: str = "number"
     max_categories: int = 16
     min_count: int = 20
@@ -55,9 +55,9 @@ ATTRIBUTES: Final = (
     Attribute("meal", type="category"),
     Attribute("market_segment", type="category"),
     Attribute("distribution_channel", type="category"),
-    Attribute("is_repeated_guest", on="customer", type="flag"),
-    Attribute("previous_cancellations", on="customer"),
-    Attribute("previous_bookings_not_canceled", on="customer"),
+    Attribute("is_repeated_guest", of="customer", type="flag"),
+    Attribute("previous_cancellations", of="customer"),
+    Attribute("previous_bookings_not_canceled", of="customer"),
     Attribute("reserved_room_type", type="category"),
     Attribute("deposit_type", type="category"),
     Attribute("agent", type="category", max_categories=512, min_count=1),
@@ -76,18 +76,18 @@ LATE_ATTRIBUTES: Final = (
 """What is mostly filled in at check-in: it tells who came."""
 
 
-def encode_attributes(booking: Booking, *, on: str, with_late: bool) -> str:
+def encode_attributes(booking: Booking, *, of: str, with_late: bool) -> str:
     """Return the fields of a booking as a JSON object; what the file leaves open is left out.
 
     Args:
         booking: The booking.
-        on: `order` or `customer`.
+        of: `order` or `customer`.
         with_late: Take the late columns, too.
     """
     wanted = (*ATTRIBUTES, *LATE_ATTRIBUTES) if with_late else ATTRIBUTES
     values: dict[str, float | int | bool | str] = {}
     for attribute in wanted:
-        if attribute.on != on:
+        if attribute.of != of:
             continue
         text = _read(booking, attribute.name)
         if text:
@@ -103,8 +103,7 @@ def write_declaration(*, with_late: bool) -> str:
         keys = _TYPE_KEYS[attribute.type].format(
             n=attribute.max_categories, least=attribute.min_count
         )
-        # Quoted: a bare `on` is a truth value to readers of YAML 1.1.
-        lines.append(f'  - {{name: {attribute.name}, "on": {attribute.on}{keys}}}')
+        lines.append(f"  - {{name: {attribute.name}, of: {attribute.of}{keys}}}")
     return "\n".join(lines) + "\n"
 
 

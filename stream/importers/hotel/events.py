@@ -73,8 +73,8 @@ def _build_placed(booking: Booking, tenant: str, time_us: int, with_late: bool) 
         promised_delivery_time=booking.arrival_day * _DAY_US,
         store_id=_name("agent", cells["agent"]),
         region=cells["country"] if with_late else "",
-        attributes=encode_attributes(booking, on="order", with_late=with_late),
-        customer_attributes=encode_attributes(booking, on="customer", with_late=with_late),
+        attributes=encode_attributes(booking, of="order", with_late=with_late),
+        customer_attributes=encode_attributes(booking, of="customer", with_late=with_late),
     )
     return _wrap(f"booking-{booking.source_row}", tenant, time_us, order_placed=order)
 

@@ -100,7 +100,7 @@ def test_the_declaration_beside_the_log_names_exactly_what_the_events_tell(
 ) -> None:
     report = import_hotel(source, tmp_path / "log", options)
     files = [yaml.safe_load(Path(path).read_text(encoding="utf-8")) for path in report.attributes]
-    declared = [{(one["on"], one["name"]) for one in file["attributes"]} for file in files]
+    declared = [{(one["of"], one["name"]) for one in file["attributes"]} for file in files]
     told: set[tuple[str, str]] = set()
     for kind, event, _ in _read_events(tmp_path / "log").values():
         if kind == "order_placed":
