@@ -80,7 +80,10 @@ def test_money_follows_the_policys_costs(
             assert one["figures"]["pr_auc"] == other["figures"]["pr_auc"]
 
 
-def test_tables_show_what_is_asked_first(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables_show_what_is_asked_first(
+    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # Narrow tables wrap their words.
     assert main(["evaluate", str(place[0]), str(place[1]), "--resamples", "20"]) == 0
     shown = capsys.readouterr().out
     for word in ("PR-AUC", "at 0.5%", "ECE", "Brier skill", "return__order"):

@@ -101,7 +101,8 @@ def test_a_horizon_lets_that_share_of_verdicts_settle() -> None:
 def test_young_cases_do_not_make_verdicts_look_quick(make: Any, learn_from: Learn) -> None:
     # Every verdict takes 40 days; of cases of the last months only early ones would count.
     events = [make.returned(float(day), f"r{day}") for day in range(0, 120, 5)]
-    events += [make.label(day + (40.0 if day <= 60 else 1.0), f"r{day}") for day in range(0, 120, 5)]
+    late = [day + (40.0 if day <= 60 else 1.0) for day in range(0, 120, 5)]
+    events += [make.label(at, f"r{5 * place}") for place, at in enumerate(late)]
     learned = learn_from(events)
     curve = measure_delay(build_label_book(learned.facts), make.at(121))
     assert curve.follow_up_days == pytest.approx(60.5)
