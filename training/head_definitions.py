@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from features.definition import DAY_US
 from features.request_rows import Call
 from training.facts import FactLog
 from training.labels import HeadDefinition
 from training.outcomes import (
     find_abusive_orders,
     find_abusive_returns,
+    find_cancelled_bookings,
     find_cancelled_orders,
     find_credited_lines,
     find_left_clicks,
     find_returned_orders,
 )
+
+_BOOKED_AHEAD_US = 30 * DAY_US
+_BOOKED_SHARE = 0.25
 
 CREDIT_HEADS: Sequence[HeadDefinition] = (
     HeadDefinition(
@@ -57,6 +64,16 @@ FULL_HEADS: Sequence[HeadDefinition] = (
 )
 """For a log with deliveries."""
 
+BOOKING_HEAD = HeadDefinition(
+    "cancel",
+    Call.ORDER,
+    0,
+    "1: the customer cancels (or does not come) before the promised time, however far away that "
+    "is. 0: delivered. Out: not yet due, or ended in another way.",
+    find_cancelled_bookings,
+)
+"""What `cancel__order` means where orders are bookings."""
+
 ABUSE_HEADS: Sequence[HeadDefinition] = (
     HeadDefinition(
         "abuse",
@@ -86,5 +103,20 @@ ABUSE_HEADS: Sequence[HeadDefinition] = (
 def choose_heads(facts: FactLog) -> tuple[HeadDefinition, ...]:
     """Return what a log can teach, by the kinds of event that it holds."""
     own = FULL_HEADS if len(facts["order_delivered"]) else CREDIT_HEADS
+    if has_bookings(facts):
+        own = (BOOKING_HEAD, *(head for head in own if head.name != BOOKING_HEAD.name))
     abuse = ABUSE_HEADS if len(facts["label_set"]) else ()
     return (*own, *abuse)
+
+
+def has_bookings(facts: FactLog) -> bool:
+    """Return whether orders are bookings: a quarter is promised for more than 30 days ahead.
+
+    A customer who books a room for summer cancels in spring: 30 days after the
+    order say little, and until the promised day nobody knows who comes.
+    """
+    placed = facts["order_placed"]
+    if not len(placed) or not len(facts["order_delivered"]):
+        return False
+    ahead_us = placed.ints("promised_delivery_time") - placed.event_us
+    return bool(np.mean(ahead_us > _BOOKED_AHEAD_US) >= _BOOKED_SHARE)

@@ -165,7 +165,7 @@ def fit_head(
     if gives_hint:
         score = compute_probability(margin, calibration)
         threshold = choose_threshold(score, parameters.false_alarm_target, train.honesty)
-    booster = _grow_trees(train, caps, parameters, n_trees, seed)
+    booster = grow_trees(train, caps, parameters, n_trees, seed)
     return FittedHead(booster, caps, calibration, threshold)
 
 
@@ -212,7 +212,7 @@ def cross_fit(train: Part, caps: Rows, parameters: HeadParameters, seed: int) ->
         is_out = fold == held_out
         if not is_out.any():
             continue
-        booster = _grow_trees(train.select(~is_out), caps, parameters, steps[-1], seed)
+        booster = grow_trees(train.select(~is_out), caps, parameters, steps[-1], seed)
         matrix = xgb.DMatrix(winsorise(train.rows[is_out], caps), nthread=1)
         for place, n_trees in enumerate(steps):
             margins[place, is_out] = booster.predict(
@@ -227,9 +227,10 @@ def cross_fit(train: Part, caps: Rows, parameters: HeadParameters, seed: int) ->
     return steps[best], margins[best]
 
 
-def _grow_trees(
+def grow_trees(
     train: Part, caps: Rows, parameters: HeadParameters, n_trees: int, seed: int
 ) -> xgb.Booster:
+    """Return trees grown on the cases that teach something."""
     taught = train.lesson_weight if train.lesson_weight is not None else _temper(train.weight)
     lesson = train.lesson if train.lesson is not None else train.label
     is_taught = taught > 0.0

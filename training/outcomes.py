@@ -53,6 +53,31 @@ def find_cancelled_orders(cases: CaseSet, facts: FactLog, horizon_us: int) -> La
     return _observe_all(is_positive, is_candidate=is_positive | (by_other > end_us))
 
 
+def find_cancelled_bookings(cases: CaseSet, facts: FactLog, _horizon_us: int) -> Labels:
+    """Positive: the customer cancels before delivery, however long after the order.
+
+    An outcome counts from the promised time on: before that only cancellations have
+    become known, and the rest is not yet kept. Censored: the promise has not passed,
+    or nobody knows how the order ended, or the retailer or a payment lapse ended it.
+    """
+    placed, ended = facts["order_placed"], facts["order_cancelled"]
+    known = [facts[kind].known_us for kind in ("order_placed", "order_delivered")]
+    newest_us = max((int(times.max()) for times in known if len(times)), default=0)
+    place = find_places(cases.order_id, placed.get_texts("order_id"))
+    promised_us = np.append(placed.ints("promised_delivery_time"), 0)[place]
+    is_customer = np.asarray(pc.equal(ended.get_texts("initiator"), _CUSTOMER))
+    by_customer = _find_end_us(
+        cases, ended.select(is_customer & (ended.ints("delivery_time") == 0))
+    )
+    delivered = facts["order_delivered"]
+    delivered_us = find_first_us(
+        cases.order_id, delivered.get_texts("order_id"), delivered.event_us
+    )
+    is_due = (promised_us > 0) & (promised_us <= newest_us)
+    is_ended = np.minimum(by_customer, delivered_us) < NEVER_US
+    return _observe_all(by_customer < delivered_us, is_candidate=is_due & is_ended)
+
+
 def find_returned_orders(cases: CaseSet, facts: FactLog, horizon_us: int) -> Labels:
     """Positive: a line's return is requested within the horizon.
 

@@ -1,8 +1,8 @@
 """What the probabilities are worth: `make bench-quality`, or BENCH=short for a form for CI.
 
 Simulated worlds whose parameters are drawn from seeds that no development used; real tasks
-(Online Retail); whole bundles; microseconds per score. Ends with one line of JSON, and
-writes every figure of every contender in every world to `results/quality_table.csv`.
+(Online Retail, hotel bookings); whole bundles; microseconds per score. Ends with one line of
+JSON, and writes every figure of every contender in every world to `results/quality_table.csv`.
 
 While something is developed: `python -m benchmarks.quality --worlds 7001,7002 --customers 3000`
 measures these worlds alone, with seeds of development, and publishes nothing.
@@ -25,6 +25,8 @@ from benchmarks.quality.bundles import SIMULATED_BUNDLES, measure_bundles, simul
 from benchmarks.quality.contenders.returnguard import Call, list_calls
 from benchmarks.quality.frozen_policy import FrozenPolicy, load_policy
 from benchmarks.quality.history import read_return_facts
+from benchmarks.quality.hotel.measuring import find_source, measure_hotel
+from benchmarks.quality.hotel.tables import draw_hotel
 from benchmarks.quality.online_retail import measure_online_retail
 from benchmarks.quality.simulated_worlds import (
     FULL,
@@ -113,6 +115,11 @@ def _measure_rest(folder: Path, values: dict[str, Value]) -> None:
     log = measure_online_retail(folder, values)
     if log is None:
         tell("left out: Online Retail; to enable: set HEMOSTAT_DATA to the data sets' folder")
+    hotel = find_source()
+    if hotel is None:
+        tell("left out: hotel bookings; to enable: set HEMOSTAT_DATA to the data sets' folder")
+    else:
+        Output(False).show(None, [draw_hotel(measure_hotel(hotel, folder, values))])
     measure_bundles(folder, log, simulated, values)
     values |= measure_hemostat(folder, simulated, folder / SIMULATED_BUNDLES)
     values |= measure_returnguard(_list_returns(simulated))

@@ -8,13 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from features.log import structs
 from features.request_rows import Call
 from training.cases import LearningSet
-from training.head_definitions import ABUSE_HEADS, CREDIT_HEADS, FULL_HEADS
+from training.head_definitions import (
+    ABUSE_HEADS,
+    BOOKING_HEAD,
+    CREDIT_HEADS,
+    FULL_HEADS,
+    choose_heads,
+)
 from training.labelling.verdicts import find_confirmed_groups
 from training.labels import HeadDefinition, Labels, label_cases
 
 HEADS = {head.name: head for head in (*FULL_HEADS, *ABUSE_HEADS, *CREDIT_HEADS)}
+HEADS["booking"] = BOOKING_HEAD
 Learn = Callable[[Sequence[Any]], LearningSet]
 LATE = 400.0
 """A day on which every horizon has passed."""
@@ -63,6 +71,59 @@ def test_an_order_is_positive_if_the_customer_cancels_before_delivery(
         "never delivered": "negative",
         "a line": "positive",
     }
+
+
+def _book(make: Any, order_id: str, ahead: float = 100) -> Any:
+    line = structs.OrderLine(line_id=f"{order_id}-1", sku="s1", quantity=1, unit_price_minor=9)
+    placed = structs.OrderPlaced(
+        order_id=order_id, lines=[line], promised_delivery_time=make.at(ahead)
+    )
+    return make.make(0, event_id=order_id, order_placed=placed)
+
+
+def test_a_booking_counts_from_its_promised_day_on_and_only_if_its_end_is_known(
+    make: Any, learn_from: Learn
+) -> None:
+    learned = learn_from(
+        [
+            _book(make, "cancelled late"), make.cancelled(90, "cancelled late"),
+            _book(make, "came"), make.delivered(103, "came"),
+            _book(make, "came, then gone"), make.delivered(103, "came, then gone"),
+            make.cancelled(104, "came, then gone"),
+            _book(make, "not yet due", 300), make.cancelled(50, "not yet due"),
+            _book(make, "still there"), make.delivered(250, "still there"),
+            _book(make, "by the shop"),
+            make.cancelled(20, "by the shop", "RETAILER"),
+            make.order(0, "no promise"), make.cancelled(9, "no promise"),
+            make.delivered(149, "somebody's"),
+        ]
+    )  # fmt: skip
+    assert _tell(learned, "booking", make, 150) == {
+        "cancelled late": "positive",
+        "came": "negative",
+        "came, then gone": "negative",
+        "not yet due": "out",
+        "still there": "out",
+        "by the shop": "out",
+        "no promise": "out",
+    }
+    later = _tell(learned, "booking", make, LATE)
+    assert (later["still there"], later["not yet due"]) == ("negative", "out")
+
+
+def test_orders_promised_far_ahead_are_bookings(make: Any, learn_from: Learn) -> None:
+    def choose(ahead: Sequence[float]) -> list[HeadDefinition]:
+        events = [_book(make, f"o{i}", days) for i, days in enumerate(ahead)]
+        return list(choose_heads(learn_from([*events, make.delivered(1, "o0")]).facts))
+
+    assert BOOKING_HEAD in choose([40, 2, 2, 2])
+    few = choose([40, 2, 2, 2, 2])
+    assert few == list(FULL_HEADS)
+    names = [head.name for head in choose([40])]
+    assert sorted(names) == sorted(head.name for head in FULL_HEADS)
+    # Without deliveries nobody knows who came.
+    alone = [_book(make, "o", 40), make.returned(2, "r", "o")]
+    assert list(choose_heads(learn_from(alone).facts)) == list(CREDIT_HEADS)
 
 
 @pytest.mark.parametrize("by", ["RETAILER", "PAYMENT_LAPSE"])
@@ -237,7 +298,7 @@ def test_a_line_is_positive_if_it_comes_back_within_thirty_days_either_way(
     }
 
 
-@pytest.mark.parametrize("head", sorted(HEADS))
+@pytest.mark.parametrize("head", sorted(HEADS.keys() - {"booking"}))
 def test_a_case_is_no_candidate_before_its_horizon_has_passed(
     make: Any, learn_from: Learn, head: str
 ) -> None:

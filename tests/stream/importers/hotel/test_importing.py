@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from features.attributes import parse_declaration
 from features.errors import ConfigError, HemostatError, LogFormatError
 from features.log.reader import EventLog
 from stream.importers.hotel.importing import ImportOptions, import_hotel
@@ -99,8 +99,8 @@ def test_the_declaration_beside_the_log_names_exactly_what_the_events_tell(
     tmp_path: Path, source: Path, options: ImportOptions
 ) -> None:
     report = import_hotel(source, tmp_path / "log", options)
-    files = [yaml.safe_load(Path(path).read_text(encoding="utf-8")) for path in report.attributes]
-    declared = [{(one["of"], one["name"]) for one in file["attributes"]} for file in files]
+    files = [parse_declaration(Path(path).read_bytes(), path) for path in report.attributes]
+    declared = [{(one.place.value, one.name) for one in file.attributes} for file in files]
     told: set[tuple[str, str]] = set()
     for kind, event, _ in _read_events(tmp_path / "log").values():
         if kind == "order_placed":

@@ -1,0 +1,1 @@
+"""Real bookings: does a hotel's room get cancelled? Beside the published figures."""
