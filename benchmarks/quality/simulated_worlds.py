@@ -24,6 +24,7 @@ from benchmarks.quality.worlds import (
     N_SIBLINGS,
     SPARE_SEEDS,
     list_shops,
+    prepare_log,
     prepare_shop,
 )
 from training.evaluation.resampling import Resampling
@@ -123,7 +124,7 @@ def prepare_worlds(plan: WorldsPlan, n_processes: int, tell: Callable[[str], Non
         shop for seed in plan.seeds for shop in list_shops(seed, plan.n_customers, plan.n_siblings)
     ]
     with ProcessPoolExecutor(n_processes, mp_context=get_context("spawn")) as pool:
-        for n_done, _ in enumerate(pool.map(prepare_shop, shops), start=1):
+        for n_done, _ in enumerate(pool.map(prepare_log, shops), start=1):
             tell(f"{n_done} of {len(shops)} shops")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -137,31 +138,51 @@ def list_shops(world: int, n_customers: int, n_siblings: int = N_SIBLINGS) -> li
     return [Shop(world, 0, n_customers, DAYS), *siblings]
 
 
-def prepare_shop(shop: Shop) -> Path:
-    """Return a shop's folder, made if it is not there: its log (of the judged shop), its cases.
+def prepare_log(shop: Shop) -> Path:
+    """Return a shop's log with its truth, simulated if it is not there.
 
-    Folders are named by what made them: the configuration and the code of simulator and
-    features.
+    Its folder is named by what makes it: the configuration, and the code of the simulator
+    and of logs.
     """
-    config = shop.to_config()
-    name = hashlib.sha256(f"{config.model_dump_json()} {_hash_code()}".encode()).hexdigest()[:20]
-    folder = find_cache() / name
+
+    def make(folder: Path) -> None:
+        writer = EventLogWriter(
+            folder / "log", n_partitions=2, formats=("parquet",), created_by="bench-quality"
+        )
+        with writer, TruthWriter(writer.place_side_file(TRUTH_FILE)) as truth:
+            simulate(shop.to_config(), writer, truth)
+
+    return _make_once(f"{shop.to_config().model_dump_json()} {_hash_code(_LOG_CODE)}", make) / "log"
+
+
+def prepare_shop(shop: Shop) -> Path:
+    """Return a shop's folder, made if it is not there: its cases and, of the judged one, its log.
+
+    No truth stands beside that log: what is judged would find none, even if it looked.
+    """
+    log = prepare_log(shop)
+
+    def make(folder: Path) -> None:
+        calls = frozenset({Call.RETURN} if shop.number else {Call.RETURN, Call.ORDER})
+        for call, cases in read_true_cases(log, calls).items():
+            kept = cases if call is Call.RETURN else strip_rows(cases)
+            np.savez(folder / f"{call.name.lower()}.npz", **vars(kept))
+        if shop.number == 0:
+            np.savez(folder / "clicks.npz", **vars(_read_true_clicks(log)))
+            truth = Path(TRUTH_FILE).parts[0]
+            shutil.copytree(log, folder / "log", ignore=shutil.ignore_patterns(truth))
+
+    return _make_once(f"{log.parent.name} {_hash_code(_CASE_CODE)}", make)
+
+
+def _make_once(key: str, make: Callable[[Path], None]) -> Path:
+    """Return the folder of a key in the cache; `make` fills it if it is not there."""
+    folder = find_cache() / hashlib.sha256(key.encode()).hexdigest()[:20]
     if folder.is_dir():
         return folder
-    # Made under a name of its own: another run may be making the same shop.
-    draft = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=find_cache()))
-    log = draft / "log"
-    writer = EventLogWriter(log, n_partitions=2, formats=("parquet",), created_by="bench-quality")
-    with writer, TruthWriter(writer.place_side_file(TRUTH_FILE)) as truth:
-        simulate(config, writer, truth)
-    calls = frozenset({Call.RETURN} if shop.number else {Call.RETURN, Call.ORDER})
-    for call, cases in read_true_cases(log, calls).items():
-        kept = cases if call is Call.RETURN else strip_rows(cases)
-        np.savez(draft / f"{call.name.lower()}.npz", **vars(kept))
-    if shop.number == 0:
-        np.savez(draft / "clicks.npz", **vars(_read_true_clicks(log)))
-    # What is judged finds no truth beside its log, even if it looked.
-    shutil.rmtree(log if shop.number else (log / TRUTH_FILE).parent)
+    # Made under a name of its own: another run may be making the same.
+    draft = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=find_cache()))
+    make(draft)
     try:
         draft.rename(folder)
     except OSError:  # Not empty: it was finished elsewhere in the meantime.
@@ -241,13 +262,24 @@ def find_cache() -> Path:
     return folder
 
 
-def _hash_code() -> str:
+_LOG_CODE = (
+    "training/simulation",
+    "features/log",
+    *(f"features/{name}.py" for name in ("embedding", "hashing", "text_grams", "text_hash")),
+)
+_CASE_CODE = (
+    "features",
+    "training/cases.py",
+    "training/log_reading.py",
+    "benchmarks/quality/worlds.py",
+)
+
+
+def _hash_code(parts: Sequence[str]) -> str:
+    """Return the hash of files and of all modules of folders, named from the root."""
     root = Path(__file__).resolve().parent.parent.parent
     digest = hashlib.sha256()
-    files = [
-        path for part in ("features", "training/simulation") for path in (root / part).rglob("*.py")
-    ]
-    files += [root / "training" / name for name in ("cases.py", "log_reading.py")]
-    for path in (*sorted(files), Path(__file__)):
-        digest.update(path.read_bytes())
+    for part in parts:
+        for path in sorted((root / part).rglob("*.py")) or [root / part]:
+            digest.update(path.read_bytes())
     return digest.hexdigest()
