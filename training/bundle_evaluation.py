@@ -61,7 +61,7 @@ class BundleEvaluation:
         log_created_by: What wrote the log.
         n_read: Rows of the log.
         costs: For the money.
-        n_resamples: Draws behind the bounds.
+        resampling: Draws behind the bounds.
         heads: What could be judged.
         skipped: What could not, and why.
     """
@@ -71,7 +71,7 @@ class BundleEvaluation:
     log_created_by: str
     n_read: int
     costs: CostMatrix
-    n_resamples: int
+    resampling: Resampling
     heads: tuple[HeadEvaluation, ...]
     skipped: tuple[SkippedHead, ...]
 
@@ -101,7 +101,7 @@ def evaluate_bundle(
         lines = options.log / LINE_TABLE_FILE
     if lines is not None:
         source = keep_product_lines(source, read_line_table(lines))
-    rings = read_rings(options.log, source.events.batch)
+    rings = read_rings(options.log)
     judge = _Judge(bundle, source, rings, options)
     known = {definition.name: definition for definition in source.heads}
     found: list[HeadEvaluation] = []
@@ -129,7 +129,7 @@ def evaluate_bundle(
         )
     return BundleEvaluation(
         bundle, source.events.tenant, source.log.created_by, source.events.n_read,
-        options.costs, options.resampling.n_resamples, tuple(found), tuple(skipped),
+        options.costs, options.resampling, tuple(found), tuple(skipped),
     )  # fmt: skip
 
 
@@ -180,7 +180,7 @@ class _Judge:
         if self._rings is None or head.verify_threshold is None:
             return None
         cases = self._source.cases.cases[definition.call]
-        ring = self._rings.find(cases)
+        ring = self._rings.find(cases, is_abuse_only=True)
         is_old = np.isin(ring, ring[(cases.time_us < start_us) & (ring >= 0)])
         chosen = np.flatnonzero((ring >= 0) & ~is_old)
         if not len(chosen):

@@ -1,13 +1,19 @@
-"""The model card: what the manifest says, in words and one table, for people."""
+"""The model card: what the manifest says, in words and one table, for people of both languages."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from features.model_bundle import HeadManifest, HeadMetrics, Interval, Manifest
+from training.report import card_words as words
+from training.report.card_blocks import Block, Bullets, Grid, Heading, Paragraph, to_markdown
+from training.report.language import Language
 
-CARD_FILE = "MODEL_CARD.md"
+CARD_FILES: Final[dict[Language, str]] = {"en": "MODEL_CARD.md", "zh-CN": "MODEL_CARD.zh-CN.md"}
+"""Where the card of each language stands in a bundle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,96 +24,80 @@ class SkippedHead:
     reason: str
 
 
-_PURPOSE = """\
-Probabilities that an order, a cancellation or a return goes wrong, for a hint to a
-person (`APPROVE` or `VERIFY`), never for an automatic denial."""
-
-_LIMITS = """\
-## Limits
-
-- Gradient-boosted trees on counts, values, rates and times of one customer and on the
-  case itself; no article, address or device history yet.
-- Money is winsorised at the 99 % quantile of training: greater values count as that
-  one; `ranges` in the manifest says which.
-- Platt scaling on customers whom the trees had not seen. A shift of the base rate after
-  the training window shows in the calibration error, not in the ranking.
-- Chances of a check, or of no offer, are estimated. What decides them and stands neither
-  in the features nor in the inspection biases the probabilities.
-"""
-
-_HEADINGS = (
-    "head",
-    "labels",
-    "train (positive)",
-    "test (positive)",
-    "prevalence",
-    "PR-AUC",
-    "ROC-AUC",
-    "Brier",
-    "calibration error",
-    "trees",
-)
+def write_cards(manifest: Manifest, skipped: Sequence[SkippedHead]) -> dict[str, bytes]:
+    """Return the card in each language by its file; it names no version, being part of it."""
+    return {
+        file: to_markdown(build_card(manifest, skipped, language)).encode()
+        for language, file in CARD_FILES.items()
+    }
 
 
-def write_card(manifest: Manifest, skipped: list[SkippedHead]) -> str:
-    """Return the card in Markdown; it names no version, since it is part of it."""
-    libraries = ", ".join(f"{name} {v}" for name, v in sorted(manifest.libraries.items()))
-    parts = [
-        f"# Model card: {manifest.tenant}",
-        "",
-        _PURPOSE,
-        "",
-        f"- Event log: `{manifest.log_created_by or 'not said'}`, {manifest.log_incarnation}.",
-        *_describe_origin(manifest),
-        f"- Features: {len(manifest.schema)}, schema `{manifest.schema_hash}`.",
-        f"- Reasons embedded by `{manifest.embedder}`.",
-        f"- Seed {manifest.seed}; {libraries}.",
-        "",
-        "## Heads, measured on later cases",
-        "",
-        "Bounds: 95 %, resampling customers. Weighted where labels are (below).",
-        "",
-        f"| {' | '.join(_HEADINGS)} |",
-        "|---" * len(_HEADINGS) + "|",
-        *(_write_row(head) for head in manifest.heads),
-        "",
-        *_write_hints(manifest.heads),
-        "## What the labels mean",
-        "",
-        *(line for head in manifest.heads for line in _write_label(head)),
-        *_write_skipped(skipped),
-        _LIMITS,
+def build_card(
+    manifest: Manifest, skipped: Sequence[SkippedHead], language: Language
+) -> list[Block]:
+    """Return the card in one language.
+
+    Args:
+        manifest: What the bundle says of itself.
+        skipped: Heads that could not be learned.
+        language: Which one.
+    """
+    return [
+        Heading(1, words.TITLE.to(language).format(tenant=manifest.tenant)),
+        Paragraph(words.PURPOSE.to(language)),
+        Bullets(list(_describe_origin(manifest, language))),
+        Heading(2, words.MEASURED.to(language)),
+        Paragraph(words.BOUNDS.to(language)),
+        Grid(
+            [heading.to(language) for heading in words.HEADINGS],
+            [_write_row(head, language) for head in manifest.heads],
+        ),
+        *_write_hints(manifest.heads, language),
+        Heading(2, words.LABELS.to(language)),
+        *(block for head in manifest.heads for block in _write_label(head, language)),
+        *_write_skipped(skipped, language),
+        Heading(2, words.LIMITS.to(language)),
+        Bullets([item.to(language) for item in words.LIMIT_ITEMS]),
     ]
-    return "\n".join(parts)
 
 
-def _describe_origin(manifest: Manifest) -> list[str]:
-    lines = []
-    if "simulate" in manifest.log_created_by:
-        lines.append(
-            "- **This log is simulated.** Its figures show that the machinery works, and say "
-            "nothing about a real shop."
-        )
+def _describe_origin(manifest: Manifest, language: Language) -> Iterator[str]:
+    yield words.LOG.to(language).format(
+        by=manifest.log_created_by or words.NOT_SAID.to(language),
+        incarnation=manifest.log_incarnation,
+    )
+    if is_simulated(manifest.log_created_by):
+        yield words.SIMULATED.to(language)
     if manifest.simulated_log_incarnation:
-        lines.append(
-            "- **Heads with `simulated` labels** come from another, simulated log "
-            f"({manifest.simulated_log_incarnation}): this tenant has no verdicts. They run in "
-            "shadow: they give no hint and touch no budget."
-        )
-    return lines
+        yield words.SHADOW.to(language).format(incarnation=manifest.simulated_log_incarnation)
+    yield words.FEATURES.to(language).format(
+        n=len(manifest.schema), schema=manifest.schema_hash, embedder=manifest.embedder
+    )
+    libraries = ", ".join(f"{name} {v}" for name, v in sorted(manifest.libraries.items()))
+    yield words.VERSIONS.to(language).format(seed=manifest.seed, libraries=libraries)
 
 
-def _write_row(head: HeadManifest) -> str:
+def is_simulated(created_by: str) -> bool:
+    """Return whether a log's maker is the simulator."""
+    return "simulate" in created_by
+
+
+def _write_row(head: HeadManifest, language: Language) -> list[str]:
     train = f"{head.n_train:,} ({head.n_train_positive:,})"
-    start = f"| `{head.name}` | {head.label_source} | {train} "
+    start = [f"`{head.name}`", head.label_source, train]
     metrics = head.metrics
     if metrics is None:
-        return start + f"| too few | | | | | | {head.n_trees} |"
-    return start + (
-        f"| {metrics.n:,} ({metrics.n_positive:,}) | {metrics.prevalence:.4f} "
-        f"| {show_interval(metrics.pr_auc)} | {show_interval(metrics.roc_auc)} "
-        f"| {metrics.brier:.4f} | {metrics.calibration_error:.4f} | {head.n_trees} |"
-    )
+        return [*start, words.TOO_FEW.to(language), *[""] * 5, str(head.n_trees)]
+    return [
+        *start,
+        f"{metrics.n:,} ({metrics.n_positive:,})",
+        f"{metrics.prevalence:.4f}",
+        show_interval(metrics.pr_auc),
+        show_interval(metrics.roc_auc),
+        f"{metrics.brier:.4f}",
+        f"{metrics.calibration_error:.4f}",
+        str(head.n_trees),
+    ]
 
 
 def show_interval(interval: Interval) -> str:
@@ -117,45 +107,50 @@ def show_interval(interval: Interval) -> str:
     return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
-def _write_hints(heads: list[HeadManifest]) -> list[str]:
+def _write_hints(heads: Sequence[HeadManifest], language: Language) -> list[Block]:
     lines = [
-        f"- `{head.name}` says `VERIFY` from {head.verify_threshold:.4f} on, set for "
-        f"{head.false_alarm_target:.1%} of good customers' cases{_show_alarms(head.metrics)}."
+        words.HINT.to(language).format(
+            head=head.name,
+            threshold=head.verify_threshold,
+            target=head.false_alarm_target,
+            alarms=_show_alarms(head.metrics, language),
+        )
         for head in heads
         if head.verify_threshold is not None and head.false_alarm_target is not None
     ]
-    return ["## Hints", "", *lines, ""] if lines else []
+    return [Heading(2, words.HINTS.to(language)), Bullets(lines)] if lines else []
 
 
-def _show_alarms(metrics: HeadMetrics | None) -> str:
+def _show_alarms(metrics: HeadMetrics | None, language: Language) -> str:
     if metrics is None or metrics.false_alarm_rate is None or metrics.recall is None:
         return ""
-    return (
-        f"; on later cases it flags {metrics.false_alarm_rate:.1%} of good customers' and "
-        f"{metrics.recall:.1%} of abusive ones"
-    )
+    return words.ALARMS.to(language).format(rate=metrics.false_alarm_rate, recall=metrics.recall)
 
 
-def _write_label(head: HeadManifest) -> list[str]:
+def _write_label(head: HeadManifest, language: Language) -> list[Block]:
     window = head.window
+    meaning = head.label
+    if language != "en" and head.name in words.LABEL_MEANINGS:
+        meaning = words.LABEL_MEANINGS[head.name].format(days=head.horizon_days)
     return [
-        f"### `{head.name}`",
-        "",
-        head.label,
-        "",
-        (
-            f"Learned on cases from {_day(window.train_start_us)} to before "
-            f"{_day(window.train_end_us)}, with outcomes known on {_day(window.test_start_us)}; "
-            f"measured on cases from then to before {_day(window.test_end_us)}."
+        Heading(3, f"`{head.name}`"),
+        Paragraph(meaning),
+        Paragraph(
+            words.WINDOW.to(language).format(
+                start=_day(window.train_start_us),
+                end=_day(window.train_end_us),
+                born=_day(window.test_start_us),
+                until=_day(window.test_end_us),
+            )
         ),
-        "",
     ]
 
 
-def _write_skipped(skipped: list[SkippedHead]) -> list[str]:
+def _write_skipped(skipped: Sequence[SkippedHead], language: Language) -> list[Block]:
     if not skipped:
         return []
-    return ["## Not learned", "", *(f"- `{one.name}`: {one.reason}" for one in skipped), ""]
+    items = [f"`{one.name}`: {one.reason}" for one in skipped]
+    return [Heading(2, words.NOT_LEARNED.to(language)), Bullets(items)]
 
 
 def _day(time_us: int) -> str:

@@ -29,11 +29,11 @@ from training.bundle_writing import (
     make_golden_rows,
     write_bundle,
 )
-from training.evaluation.head_metrics import to_scored_cases
+from training.evaluation.money import CostMatrix
 from training.head_definitions import ABUSE_HEADS
 from training.heads import HeadParameters, predict_probability
 from training.learning import LearnedHead, divide_cases, learn_head
-from training.model_card import CARD_FILE, SkippedHead, write_card
+from training.model_card import SkippedHead, write_cards
 from training.onnx_export import (
     Parity,
     build_model,
@@ -42,7 +42,6 @@ from training.onnx_export import (
     require_parity,
     run_model,
 )
-from training.plots import plot_head
 from training.registry.lineage import (
     LINEAGE_FILE,
     HeadParity,
@@ -52,6 +51,7 @@ from training.registry.lineage import (
     make_lineage,
 )
 from training.registry.promotion import Change, check_registry, register, sign
+from training.report.writing import REPORT_FILE, write_report
 from training.side_table import LINE_TABLE_FILE, read_line_table
 from training.sources import LearningSource, Progress, keep_product_lines, open_source
 
@@ -73,6 +73,7 @@ class TrainingOptions:
         cut_us: When the model is born; None: after 70 % of the log.
         seed: Seed of everything random.
         parameters: How heads are fitted.
+        costs: What outcomes cost, for the report's money.
         wants_promotion: Ask the gates whether it may serve; else it waits as challenger,
             unless nobody serves.
         by: Who trains, for the registry's journal.
@@ -87,6 +88,7 @@ class TrainingOptions:
     cut_us: int | None = None
     seed: int = 7
     parameters: HeadParameters = field(default_factory=HeadParameters)
+    costs: CostMatrix = field(default_factory=CostMatrix)
     wants_promotion: bool = False
     by: str = ""
 
@@ -182,9 +184,11 @@ def train_bundle(
     files = {
         MODEL_FILE: model,
         TREES_FILE: encode_trees(trees),
-        CARD_FILE: write_card(draft, skipped).encode(),
+        **write_cards(draft, skipped),
         LINEAGE_FILE: _describe_lineage(sources, options, parities),
-        **_plot_all(learned, own.events.tenant),
+        REPORT_FILE: write_report(
+            draft, skipped, [one.head for one in learned], options.costs, options.seed
+        ),
     }
     folder, manifest = write_bundle(options.out, draft, files)
     change = register(
@@ -352,15 +356,3 @@ def _describe_lineage(
         parities=[HeadParity(**asdict(one)) for one in parities],
     )
     return encode_lineage(lineage)
-
-
-def _plot_all(learned: Sequence[_Learned], tenant: str) -> dict[str, bytes]:
-    plots = {}
-    for one in learned:
-        head = one.head
-        if head.metrics is None:
-            continue
-        title = f"{one.name}, {tenant}, {one.label_source} labels, {head.metrics.n:,} later cases"
-        cases = to_scored_cases(head.parts.test, head.test_score)
-        plots[f"report/{one.name}.png"] = plot_head(title, cases)
-    return plots

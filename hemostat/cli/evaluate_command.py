@@ -74,6 +74,7 @@ class EvaluateReport:
         n_resamples: Draws behind the bounds.
         heads: What could be judged.
         skipped: What could not.
+        page: The page written; None: none was asked for.
     """
 
     bundle: Path
@@ -84,6 +85,7 @@ class EvaluateReport:
     n_resamples: int
     heads: tuple[HeadReport, ...]
     skipped: tuple[SkippedReport, ...]
+    page: Path | None
 
 
 @app.command("evaluate")
@@ -106,6 +108,10 @@ def evaluate(
         typer.Option(help="Side table of `import online-retail`; default: the one in the log."),
     ] = None,
     policy: PolicyOption = None,
+    page: Annotated[
+        Path | None,
+        typer.Option("--report", help="Write an HTML page with plots and model card here."),
+    ] = None,
     resamples: Annotated[
         int, typer.Option(min=20, max=10_000, help="Draws of customers behind the bounds.")
     ] = 200,
@@ -124,7 +130,6 @@ def evaluate(
     from training.evaluation.resampling import Resampling
 
     output = Output(as_json)
-    resampling = Resampling(resamples, seed)
     options = EvaluationOptions(
         bundle=bundle,
         log=log,
@@ -132,24 +137,30 @@ def evaluate(
         lines=lines,
         from_us=None if start is None else int(start.replace(tzinfo=UTC).timestamp()) * 1_000_000,
         costs=read_costs(policy),
-        resampling=resampling,
+        resampling=Resampling(resamples, seed),
     )
     with show_steps(output) as tell:
         found = evaluate_bundle(options, progress=tell)
-    report = _build_report(found, resampling)
-    output.show(report, draw_evaluation(report))
+        if page is not None:
+            from training.report.writing import write_evaluation_page
+
+            tell("report", 0, 1)
+            write_evaluation_page(found, page)
+    report = _build_report(found, page)
+    output.show(report, draw_evaluation(report), text=f"Report: {page}" if page else "")
 
 
-def _build_report(found: BundleEvaluation, resampling: Resampling) -> EvaluateReport:
+def _build_report(found: BundleEvaluation, page: Path | None) -> EvaluateReport:
     return EvaluateReport(
         bundle=found.bundle.folder,
         version=found.bundle.manifest.version,
         tenant=found.tenant,
         n_events=found.n_read,
         costs=found.costs.model_dump(),
-        n_resamples=found.n_resamples,
-        heads=tuple(_describe(head, resampling) for head in found.heads),
+        n_resamples=found.resampling.n_resamples,
+        heads=tuple(_describe(head, found.resampling) for head in found.heads),
         skipped=tuple(SkippedReport(one.name, one.reason) for one in found.skipped),
+        page=page,
     )
 
 

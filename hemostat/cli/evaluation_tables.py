@@ -127,7 +127,7 @@ def _draw_slices(one: HeadReport, figures: HeadFigures) -> Table:
             (name, f"{part.n:,} ({part.n_positive:,})", *_show_slice(part, middle))
             for name, part in figures.slices.items()
         ),
-        caption=f"-: fewer than {MIN_SLICE_POSITIVES} positives; heads without a hint: --json",
+        caption=f"-: fewer than {MIN_SLICE_POSITIVES} positives; other heads: --json or --report",
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hemostat.cli.evaluation_costs import PolicyOption, read_costs
 from hemostat.cli.output import Column, JsonOption, Output, Table
 from hemostat.cli.registry_tables import (
     EXIT_REFUSED,
@@ -124,13 +125,14 @@ def train(
         typer.Option(min=0.0, max=0.5, help="Share of good customers' cases that may be flagged."),
     ] = 0.01,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 7,
+    policy: PolicyOption = None,
     wants_promotion: Annotated[
         bool, typer.Option("--promote", help="Promote it at once, if the gates let it.")
     ] = False,
     by: ByOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Train on an event log and write a model bundle: graph, manifest, model card, plots.
+    """Train on an event log and write a model bundle: graph, manifest, report, model card.
 
     The model is born at the cut: it learns from outcomes known by then and is measured on the
     cases after it. Nothing is written unless the ONNX graph equals XGBoost. Equal logs, options,
@@ -153,6 +155,7 @@ def train(
         cut_us=None if cut is None else int(cut.replace(tzinfo=UTC).timestamp()) * 1_000_000,
         seed=seed,
         parameters=HeadParameters(false_alarm_target=false_alarms),
+        costs=read_costs(policy),
         wants_promotion=wants_promotion,
         by=name_actor(by),
     )
@@ -313,7 +316,7 @@ def _draw_hint(head: HeadReport) -> tuple[str, ...]:
 
 
 def _tell_next(report: TrainReport, out: Path) -> str:
-    lines = [f"Bundle: {report.bundle} (model card and plots inside)"]
+    lines = [f"Bundle: {report.bundle} (report and model card inside)"]
     change = report.registry
     if change.champion == change.model:
         lines.append("It is the champion: servers of this folder use it.")

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from features.definition import DAY_US
 from features.errors import ConfigError, HemostatError
-from features.log.reader import EventLog
-from features.log.writer import EventLogWriter
+from features.request_rows import Call
 from training.bundle_evaluation import BundleEvaluation, EvaluationOptions, evaluate_bundle
 from training.evaluation.resampling import Resampling
-from training.log_reading import read_accepted_events
 from training.pipeline import TrainingResult
 from training.ring_truth import read_rings
-from training.simulation import SimulationConfig, simulate
-from training.simulation.truth import TRUTH_FILE, TruthWriter
+from training.simulation.truth import TRUTH_FILE
+from training.sources import open_source
 
 FEW = Resampling(30)
 
@@ -91,25 +90,36 @@ def test_nothing_to_judge_is_said(trained: TrainingResult, simulated_log: Path) 
         evaluate_bundle(options)
 
 
-def test_rings_are_accounts_that_share_an_address(tmp_path: Path) -> None:
-    """Each ring of the world has few accounts, and all abuse of one is told as one ring's."""
+def test_rings_are_told_by_the_truth_and_found_after_the_birth(
+    trained: TrainingResult, simulated_log: Path, tmp_path: Path
+) -> None:
+    """The customers of six late cases are made a ring: each hint head is asked how it fared."""
     log = tmp_path / "log"
-    config = SimulationConfig(n_customers=600, days=200, seed=4, abuser_scale=1.0, ring_scale=20.0)
-    writer = EventLogWriter(log, formats=("parquet",), created_by="hemostat simulate")
-    with writer, TruthWriter(writer.place_side_file(TRUTH_FILE)) as truth:
-        simulate(config, writer, truth)
-    events = read_accepted_events(EventLog(log), EventLog(log).manifest.tenants[0])
-    rings = read_rings(log, events.batch)
+    shutil.copytree(simulated_log, log)
+    source = open_source(log, lambda _step, _done, _total: None)
+    cases = source.cases.cases[Call.RETURN]
+    later = np.flatnonzero(cases.time_us >= trained.manifest.heads[0].window.test_start_us)[:6]
+    chosen = set(cases.event_id.take(pa.array(later)).to_pylist())
+    truth = pq.read_table(log / TRUTH_FILE)
+    names = ["den" if one in chosen else "" for one in truth.column("case_event_id").to_pylist()]
+    place = truth.schema.get_field_index("ring")
+    told = truth.set_column(place, "ring", pa.array(names))
+    abuse = pa.compute.or_(pa.compute.equal(told["ring"], "den"), told["is_abuse"])
+    told = told.set_column(told.schema.get_field_index("is_abuse"), "is_abuse", abuse)
+    pq.write_table(told, log / TRUTH_FILE)
+    rings = read_rings(log)
     assert rings is not None
-    assert len(rings.case_ids) == len(rings.rings) > 10
-    owner = dict(zip(events.batch.column("event_id").to_pylist(),
-                     events.batch.column("customer_id").to_pylist(), strict=True))  # fmt: skip
-    accounts: dict[int, set[str]] = {}
-    for case, ring in zip(rings.case_ids.to_pylist(), rings.rings.tolist(), strict=True):
-        accounts.setdefault(ring, set()).add(owner[case])
-    assert len(accounts) > 1
-    assert max(len(names) for names in accounts.values()) > 1
-    assert sum(len(names) for names in accounts.values()) == len(set().union(*accounts.values()))
+    assert np.flatnonzero(rings.find(cases) == 0).tolist() == later.tolist()
+    found = {
+        one.head: one.rings
+        for one in evaluate_bundle(EvaluationOptions(trained.folder, log, resampling=FEW)).heads
+    }
+    assert found["cancel__order"] is None
+    assert found["abuse__order"] == ()
+    ring = found["abuse__return"]
+    assert ring is not None
+    assert [one.n_cases for one in ring] == [6]
+    pq.write_table(truth, log / TRUTH_FILE)
+    assert read_rings(log) is None
     (log / TRUTH_FILE).unlink()
-    assert read_rings(log, events.batch) is None
-    assert math.isclose(float(pa.compute.max(pa.array(rings.rings)).as_py()), len(accounts) - 1)
+    assert read_rings(log) is None

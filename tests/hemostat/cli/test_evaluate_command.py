@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,31 @@ def test_json_holds_all_figures_with_bounds_and_slices(
     orders = next(head for head in judged if head["head"] == "return__order")
     assert "loyalty: below 10 orders" in orders["figures"]["slices"]
     assert orders["rings"] is None  # No truth lies beside this log.
+
+
+def test_the_page_holds_the_figures_of_the_json(
+    place: Place, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Each figure of the page carries its exact value: equal to the JSON, digit for digit."""
+    page = tmp_path / "new" / "page.html"
+    report = _evaluate(place, capsys, "--report", str(page))
+    assert report["page"] == str(page)
+    told: dict[str, Any] = {head["head"]: head["figures"] for head in report["heads"]}
+    pattern = r'<data data-figure="([^"]+)"((?: [a-z-]+="[^"]*")*)>([^<]+)</data>'
+    shown = re.findall(pattern, page.read_text(encoding="utf-8"))
+    assert len(shown) >= 7 * sum(figures is not None for figures in told.values())
+    for path, attributes, text in shown:
+        head, name, *key = path.split(".", 2)
+        figure = told[head][name]
+        estimate = figure[key[0]] if key else figure
+        exact = {k: float(v) for k, v in re.findall(r'([a-z-]+)="([^"]*)"', attributes)}
+        expected = {"value": estimate["value"], "data-low": estimate["low"],
+                    "data-high": estimate["high"]}  # fmt: skip
+        assert exact == {k: v for k, v in expected.items() if v is not None}
+        if text != "–":
+            number = float(text.rstrip("%").replace(",", ""))
+            factor = 100.0 if text.endswith("%") else 0.01 if name == "money" else 1.0
+            assert number == pytest.approx(estimate["value"] * factor, rel=0.01, abs=0.5)
 
 
 def test_money_follows_the_policys_costs(
