@@ -108,7 +108,7 @@ def _draw_calibration(judged: Judged) -> Table:
                 show(figures.slope, digits=2),
                 show(figures.total_ratio, digits=2),
                 show(figures.top_ratio, digits=2),
-                show(figures.brier_skill),
+                show(figures.brier_skill, digits=2),
             )
             for one, figures in judged
         ),

@@ -146,13 +146,15 @@ def _trace(
 
 
 def _cut_bins(judged: Judged) -> Ints:
-    """Return the bin of each case, as `compute_reliability` cuts them, all of them used."""
+    """Return the bin of each case, as `compute_reliability` cuts them; no bin without weight."""
     order = np.argsort(judged.score, kind="stable")
     weight = judged.weight[order]
     place = (np.cumsum(weight) - 0.5 * weight) / weight.sum() * N_CALIBRATION_BINS
     bins = np.zeros(len(order), np.int64)
     bins[order] = np.minimum(place.astype(np.int64), N_CALIBRATION_BINS - 1)
-    return np.unique(bins, return_inverse=True)[1].astype(np.int64)
+    used = np.unique(bins[judged.weight > 0.0])
+    # Cases without weight may stand beyond the last bin: wherever they go, they count nothing.
+    return np.minimum(np.searchsorted(used, bins), len(used) - 1).astype(np.int64)
 
 
 def _describe_bins(judged: Judged, bins: Ints) -> tuple[Floats, Floats]:

@@ -112,7 +112,7 @@ def test_tables_show_what_is_asked_first(
     monkeypatch.setenv("COLUMNS", "200")  # Narrow tables wrap their words.
     assert main(["evaluate", str(place[0]), str(place[1]), "--resamples", "20"]) == 0
     shown = capsys.readouterr().out
-    for word in ("PR-AUC", "at 0.5%", "ECE", "Brier skill", "return__order"):
+    for word in ("PR-AUC", "0.5%", "ECE", "slope", "return__order", "VERIFY"):
         assert word in shown
 
 
