@@ -49,14 +49,15 @@ class RingTruth:
 
 
 def read_rings(log: Path) -> RingTruth | None:
-    """Return the rings of a simulated log; None if no truth lies beside it, or none abused.
+    """Return the rings of a simulated log; None if there is no truth that names them, or none.
 
     Args:
         log: The log's folder.
     """
-    if not (log / TRUTH_FILE).is_file():
+    file = log / TRUTH_FILE
+    if not file.is_file() or "ring" not in pq.read_schema(file).names:
         return None
-    truth = pq.read_table(log / TRUTH_FILE, columns=["case_event_id", "is_abuse", "ring"])
+    truth = pq.read_table(file, columns=["case_event_id", "is_abuse", "ring"])
     theirs = truth.filter(pc.not_equal(truth.column("ring"), ""))
     is_abuse = theirs.column("is_abuse").to_numpy()
     if not is_abuse.any():
