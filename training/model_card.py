@@ -132,6 +132,8 @@ def _write_label(head: HeadManifest, language: Language) -> list[Block]:
     meaning = head.label
     if language != "en" and head.name in words.LABEL_MEANINGS:
         meaning = words.LABEL_MEANINGS[head.name].format(days=head.horizon_days)
+        if head.horizon_days == 0:
+            meaning = words.BOOKING_MEANING
     return [
         Heading(3, f"`{head.name}`"),
         Paragraph(meaning),

@@ -87,6 +87,12 @@ LABEL_MEANINGS: Final = {
 }
 """By head; `days` is its horizon. The English texts stand in the manifest."""
 
+BOOKING_MEANING: Final = (
+    "1：客户在约定时间之前取消（或未到），无论约定时间多远。0：已履行。"
+    "不计：尚未到期，或以其他方式结束。"
+)
+"""Of `cancel__order` where orders are bookings: no horizon, but a promised time."""
+
 LIMITS: Final = Words("Limits", "局限")
 LIMIT_ITEMS: Final = (
     Words(

@@ -6,6 +6,7 @@ import dataclasses
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from training.bundle_evaluation import BundleEvaluation, EvaluationOptions, evaluate_bundle
@@ -66,6 +67,15 @@ def test_rings_are_told_where_the_truth_knows_any(judged: BundleEvaluation) -> N
         page = build_page(make_content(dataclasses.replace(judged, heads=(head,))))
         assert f"{len(rings)}, of which the threshold" in page
         assert days in page
+
+
+def test_a_head_without_horizon_is_told_as_one_of_bookings(trained: TrainingResult) -> None:
+    heads = [head for head in trained.manifest.heads if head.name == "cancel__order"]
+    booked = [msgspec.structs.replace(head, horizon_days=0) for head in heads]
+    manifest = msgspec.structs.replace(trained.manifest, heads=booked)
+    card = to_html(build_card(manifest, [], "zh-CN"))
+    assert "约定时间" in card
+    assert "0 天" not in card
 
 
 def test_the_card_tells_the_same_in_both_languages(trained: TrainingResult) -> None:
