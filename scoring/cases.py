@@ -34,6 +34,7 @@ class Case:
             (`time.perf_counter`).
         attributes: The retailer's own fields of the case, JSON; empty: none.
         customer_attributes: Those of its customer.
+        event_id: Of the event that tells this case; empty: it is not published.
     """
 
     tenant: str
@@ -48,6 +49,7 @@ class Case:
     received_s: float
     attributes: str = ""
     customer_attributes: str = ""
+    event_id: str = ""
 
     @property
     def n_rows(self) -> int:

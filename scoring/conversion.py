@@ -88,6 +88,7 @@ def to_case(request: pb.ScoreRequest, *, with_lines: bool, received_s: float, no
         received_s=received_s,
         attributes=told.attributes,
         customer_attributes=told.customer_attributes,
+        event_id=request.event_id,
     )
 
 

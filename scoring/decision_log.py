@@ -48,6 +48,9 @@ class DecisionLog:
         store: Where they stand; closed by the caller.
         make_random_id: Source of ids for requests that bring none, 16 bytes.
 
+    Attributes:
+        audit_key: Secret that draws audits, see `scoring.audit_draw`; 32 bytes.
+
     Raises:
         StoreUnavailableError: From any method: the log cannot be read or written.
     """
@@ -59,6 +62,7 @@ class DecisionLog:
     ) -> None:
         self._store = store
         self._make_random_id = make_random_id
+        self.audit_key = _derive(store.secret, b"audits")
 
     def make_decision_id(self, tenant: str, request_id: str) -> str:
         """Return the id of the decision on a request; a random one if the request has no id."""
@@ -180,6 +184,11 @@ def erase_decisions(folder: Path, customer_key: bytes) -> ErasedDecisions:
     for environment in ENVIRONMENTS:
         scrub(folder / environment)
     return erased
+
+
+def _derive(secret: bytes, use: bytes) -> bytes:
+    """Return a secret of 32 bytes for one use."""
+    return hashlib.blake2b(use, key=secret, digest_size=32).digest()
 
 
 def _to_key(tenant: str, decision_id: str) -> bytes:

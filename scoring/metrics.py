@@ -39,6 +39,8 @@ class ScoringMetrics:
         self.degraded = self._count("degraded", "Answers that are less than full", "reason")
         # What heads in shadow would have said.
         self.shadow_hints = self._count("shadow_hints", "Hints of heads in shadow", "call", "hint")
+        # Approved cases drawn for a silent audit; their share is that of `requests` approved.
+        self.audits = self._count("audits", "Approved cases drawn for a silent audit", "call")
         # How far the stream was behind for the customers asked about.
         self.shard_lag_seconds = self._spread(
             "shard_lag_seconds", "Now minus the ingest time applied to the shard", _LAG_SECONDS

@@ -45,6 +45,11 @@ def _check_whole_basis_points(share: Decimal) -> Decimal:
 Share = Annotated[Decimal, Field(ge=0, le=1), AfterValidator(_check_whole_basis_points)]
 """A share in [0, 1] of at most four decimals, so that money is computed in integers."""
 
+AuditShare = Annotated[
+    Decimal, Field(ge=0, le=Decimal("0.2")), AfterValidator(_check_whole_basis_points)
+]
+"""A share of cases that cost somebody a look and tell no model anything new by themselves."""
+
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -63,11 +68,14 @@ class VerifyRules(Section):
         thresholds: By head, e.g. `abuse__return`; a head not named here has its bundle's.
         store_down_hint: What to say while the store does not answer for a customer:
             `MODEL` (what the request alone gives), `APPROVE` or `VERIFY`.
+        audit_share: Share of approved returns and cancel clicks that are audited
+            silently, at most a fifth; see `scoring.audit_draw`.
     """
 
     targets: frozenset[str]
     thresholds: dict[str, Probability]
     store_down_hint: dict[CaseCall, StoreDownHint]
+    audit_share: AuditShare = Decimal("0.01")
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
@@ -229,6 +237,7 @@ class Policy:
         rfm: The RFM table.
         margin_share_cap_bp: Basis points.
         default_margin_bp: Basis points.
+        audit_share_bp: Basis points.
     """
 
     version: str
@@ -236,6 +245,7 @@ class Policy:
     rfm: RfmTable
     margin_share_cap_bp: int
     default_margin_bp: int
+    audit_share_bp: int
 
     def get_store_down_hint(self, call: Call) -> StoreDownHint:
         """Return what to say at a call while the store is down."""
@@ -290,6 +300,7 @@ def parse_policy(content: bytes, name: str) -> Policy:
         rfm=rules.budget.rfm.to_table(),
         margin_share_cap_bp=int(rules.budget.margin_share_cap * BASIS_POINTS),
         default_margin_bp=int(rules.budget.default_margin * BASIS_POINTS),
+        audit_share_bp=int(rules.verify.audit_share * BASIS_POINTS),
     )
 
 

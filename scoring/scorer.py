@@ -26,6 +26,7 @@ from features.vector import STATE_KNOWN, STATE_NEW
 from hemostat.v1 import scoring_pb2 as pb
 from scoring.answer import CaseFacts, compute_answer
 from scoring.answer_messages import fill_answer
+from scoring.audit_draw import draw_audit
 from scoring.budget import compute_margin
 from scoring.cases import Case, unpack_cases
 from scoring.clock import Clock
@@ -161,6 +162,7 @@ class Scorer:
             except StoreUnavailableError:
                 self._metrics.decision_log_errors.inc()
         for record in records:
+            record.response.is_audit = False  # What is found could not be recorded.
             record.response.degradations.append(pb.DEGRADATION_DECISION_LOG_UNAVAILABLE)
         return [record.response for record in records]
 
@@ -236,8 +238,19 @@ class Scorer:
         )
         response.degradations.extend(reason for is_so, reason in degradations if is_so)
         fill_answer(response, answer, case.line_ids)
+        self._fill_audit(record, case, rules)
         response.server_latency_us = round((perf_counter() - case.received_s) * 1e6)
         return record
+
+    def _fill_audit(self, record: pb.DecisionRecord, case: Case, rules: Rules) -> None:
+        """Write whether the case is audited, and the chance it had."""
+        hint = record.response.hint
+        key = self._log.audit_key
+        audit = draw_audit(key, case.tenant, case.event_id, case.call, hint, rules.policy)
+        record.event_id = case.event_id
+        record.response.is_audit = audit.is_drawn
+        if audit.propensity is not None:
+            record.audit_propensity = audit.propensity
 
     def _fill_freshness(
         self, freshness: pb.Freshness, number: int, evaluated: _Evaluated, rules: Rules

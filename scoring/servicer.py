@@ -207,6 +207,8 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self._metrics.requests.labels(call, _HINTS[result.hint], grpc.StatusCode.OK.name).inc()
         for reason in result.degradations:
             self._metrics.degraded.labels(_REASONS[reason]).inc()
+        if result.is_audit:
+            self._metrics.audits.labels(call).inc()
         if result.shadow_hint:
             self._metrics.shadow_hints.labels(call, _HINTS[result.shadow_hint]).inc()
 

@@ -212,7 +212,7 @@ def test_a_decision_keeps_its_fields_and_replays_bit_for_bit(
     assert vectors.shape == (1, N_FEATURES + 3)
     assert np.isnan(vectors[0, N_FEATURES + 1])
     assert vectors[0, N_FEATURES + 2] == 1.0
-    assert replay(record, model, rules).heads == record.response.heads
+    assert replay(record, model, rules, bytes(32)).heads == record.response.heads
 
 
 def test_fields_are_reasons_of_their_own_in_both_languages() -> None:

@@ -50,6 +50,8 @@ def test_an_order_line_has_the_checks_of_its_order() -> None:
     [
         ("margin_share_cap:", "margin_share_capp:", "budget", "did you mean `margin_share_cap`?"),
         ("version: default-1", "version: ''", "version", "pattern"),
+        ("audit_share: 0.01", "audit_share: 0.3", "verify.audit_share", "less than or equal"),
+        ("audit_share: 0.01", "audit_share: 0.00001", "verify.audit_share", "four decimal"),
         ("share_cap: 0.5 ", "share_cap: 0.50001 ", "budget.margin_share_cap", "four decimal"),
         ("share_cap: 0.5 ", "share_cap: 1.5 ", "budget.margin_share_cap", "less than or equal"),
         ("share_cap: 0.5 ", "share_cap: .nan ", "budget.margin_share_cap", "finite"),

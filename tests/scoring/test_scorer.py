@@ -215,12 +215,12 @@ def test_a_logged_decision_replays_bit_for_bit(
     assert record is not None
     assert record.response == answer
     model = bench.models[more["tenant"]]
-    again = replay(record, model, bench.rules)
+    again = replay(record, model, bench.rules, bench.log.audit_key)
     assert again.SerializeToString(deterministic=True) == answer.SerializeToString(
         deterministic=True
     )
     with pytest.raises(ValueError, match="its own bundle"):
-        replay(record, None, bench.rules)
+        replay(record, None, bench.rules, bench.log.audit_key)
 
 
 def test_many_lines_take_little_room_in_the_log(bench: Bench, request_of: RequestOf) -> None:
@@ -231,7 +231,7 @@ def test_many_lines_take_little_room_in_the_log(bench: Bench, request_of: Reques
     assert not record.vectors
     assert len(record.compressed_vectors) < 50 * len(lines)  # Instead of 376 bytes each.
     assert len(record.SerializeToString()) < 100 * len(lines)
-    again = replay(record, bench.models[BAZAAR], bench.rules)
+    again = replay(record, bench.models[BAZAAR], bench.rules, bench.log.audit_key)
     assert again == answer
 
 
@@ -239,7 +239,7 @@ def test_no_customer_and_no_text_stands_in_the_log(bench: Bench, request_of: Req
     secret = "secret-7e3a"
     request = request_of(
         customer_id=secret,
-        event_id=f"{secret}-event",
+        event_id="e-1",
         order_id=f"{secret}-order",
         sku=f"{secret}-sku",
         reason={"text": f"{secret} does not fit"},
