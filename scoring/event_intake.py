@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
-from features.attributes import check_attributes
+from features.attributes import check_attributes, read_attributes
 from features.embedding import embed_texts, embedder_at
 from features.entities import Entity
 from features.erasures import Erasures
@@ -97,13 +98,15 @@ def take_in(
     """Return what is to be appended of these events, and the results of the others.
 
     Args:
-        events: As they came; their texts are replaced and their ingest times dropped.
+        events: As they came; their texts are replaced, their own fields put in order and their
+            ingest times dropped.
         now_us: When they came in, microseconds UTC.
         n_partitions: Of the log.
         erasures: Erased customers: what happened up to the erasure is not taken in again.
         check: Finds what is wrong.
     """
     _replace_texts(events, now_us)
+    wrong_attributes = _settle_attributes(events)
     messages = []
     for event in events:
         event.ClearField("ingest_time")
@@ -113,7 +116,7 @@ def take_in(
         for place, message in enumerate(messages)
         if len(message) > MAX_EVENT_BYTES
     }
-    errors.update(_check_attributes(events))
+    errors.update(wrong_attributes)
     fitting = [place for place in range(len(events)) if place not in errors]
     found = check([messages[place] for place in fitting], now_us)
     errors.update((fitting[number], error) for number, error in found.items())
@@ -182,31 +185,37 @@ def _iterate_reasons(event: event_pb2.Event) -> Iterator[common_pb2.Reason]:
             yield getattr(fact, name)
 
 
-def _check_attributes(events: Sequence[event_pb2.Event]) -> Iterator[tuple[int, pb.EventError]]:
-    """Yield the errors of events whose own fields cannot be used, with their places.
+def _settle_attributes(events: Sequence[event_pb2.Event]) -> dict[int, pb.EventError]:
+    """Put the events' own fields in order; return errors of those that cannot be used, by place.
 
-    The log's readers see hashes of strings only; here the text is at hand.
+    The log's readers see hashes of strings only; here the text is at hand. Names are sorted and
+    blanks dropped: told again in another order, an event would contradict itself.
     """
+    errors = {}
     for place, event in enumerate(events):
         kind = event.WhichOneof("kind")
         if kind not in _KINDS_WITH_ATTRIBUTES:
             continue
         told = getattr(event, kind)
         for name in ("attributes", "customer_attributes"):
+            text = getattr(told, name)
+            if not text:
+                continue
             try:
-                check_attributes(getattr(told, name), f"{kind}.{name}")
+                check_attributes(text, f"{kind}.{name}")
             except InvalidRequestError as error:
-                yield (
-                    place,
-                    pb.EventError(
-                        reason="bad_value",
-                        field=error.field,
-                        value=error.value,
-                        expectation=error.expectation,
-                        fix=error.fix,
-                    ),
+                errors[place] = pb.EventError(
+                    reason="bad_value",
+                    field=error.field,
+                    value=error.value,
+                    expectation=error.expectation,
+                    fix=error.fix,
                 )
                 break
+            found = read_attributes(text)
+            ordered = msgspec.json.encode(found, order="sorted").decode() if found else ""
+            setattr(told, name, ordered)
+    return errors
 
 
 def _describe_size(message: bytes) -> pb.EventError:

@@ -37,6 +37,11 @@ class ScoringMetrics:
         )
         # Answers that are less than full, by reason.
         self.degraded = self._count("degraded", "Answers that are less than full", "reason")
+        # The retailer's own fields: values of another type than declared, and categories that
+        # training had too few of. Columns are those of the bundles, so there are not many.
+        self.attribute_faults = self._count(
+            "attribute_faults", "Own fields not used as told", "column", "fault"
+        )
         # What heads in shadow would have said.
         self.shadow_hints = self._count("shadow_hints", "Hints of heads in shadow", "call", "hint")
         # Approved cases drawn for a silent audit; their share is that of `requests` approved.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.attributes import Encoder, read_attributes
+from features.attributes import AttributeFault, Encoder, read_attributes
 from features.errors import MissingModelError
 from features.model_bundle import (
     Manifest,
@@ -27,6 +27,9 @@ _INPUT = "features"
 
 Outputs = list[npt.NDArray[np.float32]]
 """What a model says of some rows: per head, one probability a row."""
+
+Faults = dict[tuple[str, AttributeFault], int]
+"""Values that were not used as they are, by column and fault."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,19 +57,22 @@ class Model:
         """Columns of a row."""
         return len(self.manifest.schema)
 
-    def widen(self, vectors: npt.NDArray[np.float32], case: Case) -> npt.NDArray[np.float32]:
+    def widen(
+        self, vectors: npt.NDArray[np.float32], case: Case, faults: Faults | None = None
+    ) -> npt.NDArray[np.float32]:
         """Return a case's rows with the retailer's own columns behind the features.
 
         Args:
             vectors: Shape `(1 + n_lines, N_FEATURES)`.
             case: Whose rows they are; lines get what their order says.
+            faults: Counts values that were not used as they are, once a case; None: nobody asks.
         """
         if self.encoder is None:
             return vectors
         of_case = read_attributes(case.attributes)
         of_customer = read_attributes(case.customer_attributes)
         own = np.empty((len(vectors), self.encoder.width), np.float32)
-        own[0] = self.encoder.encode(case.call, of_case, of_customer)
+        own[0] = self.encoder.encode(case.call, of_case, of_customer, faults)
         if len(vectors) > 1:
             own[1:] = self.encoder.encode(Call.ORDER_LINE, of_case, of_customer)
         return np.concatenate([vectors, own], axis=1)

@@ -39,7 +39,7 @@ from scoring.entity_records import (
     read_records,
 )
 from scoring.metrics import ScoringMetrics
-from scoring.model import Model, Outputs
+from scoring.model import Faults, Model, Outputs
 from scoring.rules import Rules
 
 VERSION_LENGTH = 12
@@ -170,8 +170,11 @@ class Scorer:
         """Return the decisions on cases that were not answered before."""
         models, rules = self._get_models(), self._get_rules()
         evaluated = self._evaluate(cases)
+        faults: Faults = {}
         with self._metrics.time_stage("model"):
-            predicted = _predict(cases, evaluated, models)
+            predicted = _predict(cases, evaluated, models, faults)
+        for (column, fault), count in faults.items():
+            self._metrics.attribute_faults.labels(column, fault.value).inc(count)
         with self._metrics.time_stage("decide"):
             return [
                 self._decide_one(case, ids[number], number, evaluated, predicted[number], rules)
@@ -304,9 +307,9 @@ def _start_record(
 
 
 def _predict(
-    cases: Sequence[Case], evaluated: _Evaluated, models: Mapping[str, Model]
+    cases: Sequence[Case], evaluated: _Evaluated, models: Mapping[str, Model], faults: Faults
 ) -> list[_Predicted]:
-    """Return what each case's model says of its rows: one run per model."""
+    """Return what each case's model says of its rows: one run per model; count faults."""
     offsets = evaluated.offsets
     predicted = [
         _Predicted(None, [], 0, evaluated.vectors[offsets[n] : offsets[n + 1]])
@@ -319,7 +322,7 @@ def _predict(
         model = models.get(tenant)
         if model is None:
             continue
-        parts = [model.widen(predicted[n].vectors, cases[n]) for n in numbers]
+        parts = [model.widen(predicted[n].vectors, cases[n], faults) for n in numbers]
         is_all = model.encoder is None and len(numbers) == len(cases)
         outputs = model.predict(evaluated.vectors if is_all else np.concatenate(parts))
         first_row = 0

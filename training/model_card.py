@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from features.attributes import AttributeColumn, AttributeKind, AttributePlan
 from features.model_bundle import HeadManifest, HeadMetrics, Interval, Manifest
 from training.report import card_words as words
 from training.report.card_blocks import Block, Bullets, Grid, Heading, Paragraph, to_markdown
@@ -53,6 +54,7 @@ def build_card(
             [_write_row(head, language) for head in manifest.heads],
         ),
         *_write_hints(manifest.heads, language),
+        *_write_attributes(manifest.attributes, language),
         Heading(2, words.LABELS.to(language)),
         *(block for head in manifest.heads for block in _write_label(head, language)),
         *_write_skipped(skipped, language),
@@ -125,6 +127,25 @@ def _show_alarms(metrics: HeadMetrics | None, language: Language) -> str:
     if metrics is None or metrics.false_alarm_rate is None or metrics.recall is None:
         return ""
     return words.ALARMS.to(language).format(rate=metrics.false_alarm_rate, recall=metrics.recall)
+
+
+def _write_attributes(plan: AttributePlan | None, language: Language) -> list[Block]:
+    if plan is None:
+        return []
+    rows = [
+        [f"`{one.column}`", one.place.value, _name_values(one, language)] for one in plan.columns
+    ]
+    return [
+        Heading(2, words.OWN_FIELDS.to(language)),
+        Paragraph(words.OWN_FIELDS_MEANING.to(language)),
+        Grid([heading.to(language) for heading in words.OWN_FIELDS_HEADINGS], rows),
+    ]
+
+
+def _name_values(column: AttributeColumn, language: Language) -> str:
+    if column.kind is AttributeKind.CATEGORY:
+        return words.CATEGORIES.to(language).format(n=len(column.categories))
+    return f"{column.kind.value} {column.unit}".strip()
 
 
 def _write_label(head: HeadManifest, language: Language) -> list[Block]:

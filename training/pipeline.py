@@ -53,7 +53,13 @@ from training.registry.lineage import (
 from training.registry.promotion import Change, check_registry, register, sign
 from training.report.writing import REPORT_FILE, write_report
 from training.side_table import LINE_TABLE_FILE, read_line_table
-from training.sources import LearningSource, Progress, keep_product_lines, open_source
+from training.sources import (
+    AttributeUse,
+    LearningSource,
+    Progress,
+    keep_product_lines,
+    open_source,
+)
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "xgboost-cpu")
 
@@ -106,6 +112,7 @@ class TrainingResult:
         n_rejected: Rows that the acceptance rules refused.
         n_repeated: Rows that told an event again.
         change: Whether it serves now, and what the gates said if they were asked.
+        attributes: What became of the retailer's own fields; None: none are declared.
     """
 
     folder: Path
@@ -116,6 +123,7 @@ class TrainingResult:
     n_rejected: int
     n_repeated: int
     change: Change
+    attributes: AttributeUse | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +215,7 @@ def train_bundle(
         n_rejected=own.events.n_rejected,
         n_repeated=own.events.n_repeated,
         change=change,
+        attributes=own.encoded,
     )
 
 

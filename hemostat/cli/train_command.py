@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hemostat.cli.attribute_tables import (
+    AttributesReport,
+    build_attributes_report,
+    draw_attributes,
+)
 from hemostat.cli.evaluation_costs import PolicyOption, read_costs
 from hemostat.cli.output import Column, JsonOption, Output, Table
 from hemostat.cli.registry_tables import (
@@ -79,6 +84,7 @@ class TrainReport:
         heads: What was learned.
         skipped: What was not.
         registry: Whether it serves now; what the gates said, if they were asked.
+        attributes: What became of the tenant's own fields; None: none are declared.
     """
 
     bundle: Path
@@ -90,6 +96,7 @@ class TrainReport:
     heads: tuple[HeadReport, ...]
     skipped: tuple[SkippedReport, ...]
     registry: Change
+    attributes: AttributesReport | None
 
 
 @app.command("train")
@@ -194,12 +201,18 @@ def _build_report(result: TrainingResult) -> TrainReport:
         ),
         skipped=tuple(SkippedReport(one.name, one.reason) for one in result.skipped),
         registry=result.change,
+        attributes=build_attributes_report(result.attributes),
     )
 
 
 def _draw(report: TrainReport, result: TrainingResult) -> list[Table]:
     heads = result.manifest.heads
-    tables = [_draw_figures(report, heads), _draw_cases(report, heads), _draw_parities(report)]
+    tables = [
+        _draw_figures(report, heads),
+        _draw_cases(report, heads),
+        *draw_attributes(report.attributes),
+        _draw_parities(report),
+    ]
     hints = tuple(_draw_hint(head) for head in report.heads if head.verify_threshold is not None)
     if hints:
         tables.append(

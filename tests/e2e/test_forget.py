@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -43,6 +44,8 @@ def _build_events(now_us: int) -> Iterator[event_pb2.Event]:
                 order = event.order_placed
                 order.order_id = f"order-{customer}"
                 order.device_hash = "shared-device"
+                order.attributes = f'{{"gift_for":"friend-of-{customer}"}}'
+                order.customer_attributes = f'{{"club_card":"{customer}"}}'
                 order.lines.add(line_id="1", sku="s", quantity=1, unit_price_minor=5_000)
             else:
                 case = event.return_requested
@@ -153,7 +156,10 @@ def test_nothing_is_left_of_the_customer_and_all_of_the_others(
 
     kept = {f"event-{KEPT}-{number}" for number in range(6)}
     for name in ("log", "written", "archive"):
-        assert set(EventLog(world / name).read_table()["event_id"].to_pylist()) == kept
+        table = EventLog(world / name).read_table()
+        assert set(table["event_id"].to_pylist()) == kept
+        told = pc.struct_field(table["order_placed"], "customer_attributes").to_pylist()
+        assert set(told) - {None, ""} == {f'{{"club_card":"{KEPT}"}}'}
     files = list((world / "features").glob("day=*/*.parquet"))
     tables = [pq.read_table(file, partitioning=None) for file in files]
     assert pa.concat_tables(tables)["customer_id"].to_pylist() == [KEPT] * 5

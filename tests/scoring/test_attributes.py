@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,24 @@ import numpy as np
 import pytest
 from google.protobuf import json_format
 
-from features.attributes import AttributeColumn, AttributeKind, AttributePlace, read_attributes
+from features.attributes import (
+    AttributeColumn,
+    AttributeKind,
+    AttributePlace,
+    AttributePlan,
+    Encoder,
+    read_attributes,
+)
 from features.definition import DAY_US
 from features.definitions import N_FEATURES
 from features.log import structs
+from features.log.embedded_appender import EmbeddedAppender
 from features.log.writer import EventLogWriter
 from features.request_rows import Call
 from features.store.lmdb_store import LmdbFeatureReader
 from hemostat.cli.main import main
+from hemostat.v1 import event_pb2, scoring_pb2_grpc
 from hemostat.v1 import scoring_pb2 as pb
-from hemostat.v1 import scoring_pb2_grpc
 from scoring.attribute_reasons import add_attribute_reasons
 from scoring.clock import Clock
 from scoring.conversion import to_case
@@ -37,6 +46,7 @@ from scoring.replay import replay
 from scoring.rules import Rules
 from scoring.scorer import Scorer
 from scoring.serving_store import ServingStore
+from training.head_definitions import ABUSE_HEADS, FULL_HEADS
 from training.heads import HeadParameters
 from training.pipeline import TrainingOptions, train_bundle
 from training.sources import open_source
@@ -127,7 +137,12 @@ def _ask(attributes: str, customer: str = "", **more: Any) -> pb.ScoreRequest:
 
 
 def _decide(
-    store: Path, model: Model, rules: Rules, request: pb.ScoreRequest, folder: Path
+    store: Path,
+    model: Model,
+    rules: Rules,
+    request: pb.ScoreRequest,
+    folder: Path,
+    metrics: ScoringMetrics | None = None,
 ) -> pb.DecisionRecord:
     """Return the record of one decision."""
     now_us = START_US + 200 * DAY_US
@@ -140,7 +155,7 @@ def _decide(
         get_rules=lambda: rules,
         log=log,
         clock=Clock(lambda: now_us),
-        metrics=ScoringMetrics(),
+        metrics=metrics or ScoringMetrics(),
     )
     case = to_case(request, with_lines=False, received_s=0.0, now_us=now_us)
 
@@ -213,6 +228,105 @@ def test_a_decision_keeps_its_fields_and_replays_bit_for_bit(
     assert np.isnan(vectors[0, N_FEATURES + 1])
     assert vectors[0, N_FEATURES + 2] == 1.0
     assert replay(record, model, rules, bytes(32)).heads == record.response.heads
+
+
+ODD_TEXTS = ("", "{}", "[1]", '{"deposit":{}}', '{"deposit":null}', '{"deposit":NaN}', "{")
+"""Nothing told, and what no event may carry; a log that came otherwise may have it."""
+
+
+def _draw_told(random: np.random.Generator) -> str:
+    """Return attributes as a retailer might tell them: right, wrong, unknown, missing."""
+    if random.random() < 0.2:
+        return str(random.choice(ODD_TEXTS))
+    values: tuple[Any, ...] = (
+        "none", "full", "never seen", "", 240, 1, 0, -3, 1.5, 1e300, True, False, "1",
+    )  # fmt: skip
+    names = ("deposit", "lead_time", "is_member", "photos", "reason", "unknown")
+    return json.dumps(
+        {name: values[random.integers(len(values))] for name in names if random.random() < 0.6}
+    )
+
+
+def _make_column(name: str, place: AttributePlace, kind: AttributeKind) -> AttributeColumn:
+    return AttributeColumn(name=name, place=place, kind=kind, categories=("none", "240"))
+
+
+def test_any_event_has_the_same_columns_in_training_and_in_serving(
+    inn: Path, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(11)
+    plan = AttributePlan(
+        columns=(
+            _make_column("deposit", AttributePlace.ORDER, AttributeKind.CATEGORY),
+            _make_column("lead_time", AttributePlace.ORDER, AttributeKind.NUMBER),
+            _make_column("photos", AttributePlace.RETURN, AttributeKind.NUMBER),
+            _make_column("reason", AttributePlace.CANCELLATION, AttributeKind.CATEGORY),
+            _make_column("is_member", AttributePlace.CUSTOMER, AttributeKind.FLAG),
+        )
+    )
+    model = replace(load_model(inn / "bundles"), encoder=Encoder(plan))
+    requests, events = {}, []
+    for n in range(900):
+        at = START_US + n * 3_600_000_000
+        request = pb.ScoreRequest(tenant=TENANT, customer_id=f"c{n % 7}", channel="CHANNEL_WEB")
+        kind = ("order", "return_request", "cancellation")[n % 3]
+        told = getattr(request, kind)
+        told.attributes, told.customer_attributes = _draw_told(random), _draw_told(random)
+        told.order_id = f"o{n - n % 3}"
+        if kind == "order":
+            told.lines.add(line_id="1", sku="room", quantity=1, unit_price_minor=9_000)
+        else:
+            told.quantity, told.unit_price_minor = 1, 9_000
+        requests[at] = request
+        event = event_pb2.Event(
+            event_id=f"e{n}", tenant=TENANT, customer_id=request.customer_id,
+            channel="CHANNEL_WEB",
+        )  # fmt: skip
+        event.event_time.FromMicroseconds(at)
+        names = {"order": "order_placed", "return_request": "return_requested"}
+        getattr(event, names.get(kind, "cancel_requested")).CopyFrom(told)
+        events.append(event)
+    now_us = START_US
+    appender = EmbeddedAppender.open(tmp_path / "log", read_us=lambda: now_us)
+    for start in range(0, len(events), 100):
+        batch = events[start : start + 100]
+        now_us = batch[-1].event_time.ToMicroseconds()
+        appender.append([event.SerializeToString() for event in batch], [0] * len(batch))
+    appender.close()
+    heads = (*FULL_HEADS, *ABUSE_HEADS)
+    source = open_source(
+        tmp_path / "log", lambda *_: None, tenant=TENANT, heads=heads, attributes=plan
+    )
+    n_compared, n_told = 0, 0
+    for call in (Call.ORDER, Call.RETURN, Call.CANCELLATION):
+        cases = source.cases.cases[call]
+        for at, row in zip(cases.time_us.tolist(), cases.rows, strict=True):
+            case = to_case(requests[at], with_lines=False, received_s=0.0, now_us=at)
+            served = model.widen(np.zeros((1, N_FEATURES), np.float32), case)
+            np.testing.assert_array_equal(served[0, N_FEATURES:], row[N_FEATURES:])
+            n_told += int((~np.isnan(row[N_FEATURES:])).sum())
+            n_compared += 1
+    assert n_compared == len(events)
+    assert n_told > len(events) / 4
+
+
+def test_values_that_are_not_used_as_told_are_counted_by_column(
+    inn: Path, tmp_path: Path, rules: Rules
+) -> None:
+    metrics = ScoringMetrics()
+    request = _ask('{"deposit":"new","lead_time":"soon"}', '{"is_member":true}', request_id="r2")
+    store = shutil.copytree(inn / "store", tmp_path / "store")
+    _decide(store, load_model(inn / "bundles"), rules, request, tmp_path / "serving", metrics)
+    counted = {
+        (sample.labels["column"], sample.labels["fault"]): sample.value
+        for family in metrics.attribute_faults.collect()
+        for sample in family.samples
+        if sample.name.endswith("_total")
+    }
+    assert counted == {
+        ("attr_deposit", "unknown_category"): 1.0,
+        ("attr_lead_time", "wrong_type"): 1.0,
+    }
 
 
 def test_fields_are_reasons_of_their_own_in_both_languages() -> None:

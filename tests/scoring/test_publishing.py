@@ -18,6 +18,7 @@ from scoring.event_checks import check_events
 from scoring.known_erasures import KnownErasures
 from scoring.metrics import ScoringMetrics
 from scoring.publishing import Publisher
+from stream.runner import stream_to_disk
 
 NOW_US = 1_795_000_000_000_000
 TEXT = "zu klein, passt nicht"
@@ -136,6 +137,27 @@ def test_own_fields_that_cannot_be_used_are_told_without_their_values(tmp_path: 
     assert "secret" not in str(error)
     assert error.expectation
     assert error.fix
+
+
+def test_own_fields_are_appended_in_one_order_however_they_were_told(tmp_path: Path) -> None:
+    first, second, nothing = _return(1), _return(2), _return(3)
+    first.return_requested.attributes = '{"b":"é", "a":1.50}'
+    second.return_requested.attributes = '{ "a" : 1.5 , "b" : "\\u00e9" }'
+    nothing.return_requested.attributes = " { } "
+    _publish(_make_publisher(_open(tmp_path)), [first, second, nothing])
+    told = {event.event_id: event.return_requested.attributes for event in _read_all(tmp_path)}
+    assert told == {"e1": '{"a":1.5,"b":"é"}', "e2": '{"a":1.5,"b":"é"}', "e3": ""}
+
+
+def test_an_event_told_again_with_its_own_fields_in_another_order_is_a_repetition(
+    tmp_path: Path,
+) -> None:
+    for text in ('{"b":2,"a":1}', '{"a":1, "b":2}'):
+        event = _return(1)
+        event.return_requested.attributes = text
+        _publish(_make_publisher(_open(tmp_path)), [event])
+    summary = stream_to_disk(tmp_path, tmp_path.with_name("store"))
+    assert (summary.events_read, summary.duplicates, summary.dead_letters) == (2, 1, {})
 
 
 def test_raw_text_becomes_its_embedding_and_enters_no_file(tmp_path: Path) -> None:

@@ -114,6 +114,13 @@ def test_a_field_that_decides_is_learned_and_stands_in_the_bundle(
         "attr_deposit", "attr_lead_time", "attr_is_member",
     ]  # fmt: skip
     assert bundle.manifest.attributes is not None
+    assert result.attributes is not None
+    assert result.attributes.undeclared == {"colour": N_ORDERS}
+    card = (result.folder / "MODEL_CARD.md").read_text("utf-8")
+    assert "| `attr_deposit` | order | 3 categories; others share one code |" in card
+    assert "| `attr_lead_time` | order | number days |" in card
+    card = (result.folder / "MODEL_CARD.zh-CN.md").read_text("utf-8")
+    assert "| `attr_deposit` | order | 3 个类别，其余共用一个编码 |" in card
     assert N_FEATURES in bundle.trees["cancel__order"].feature
     assert [found.name for found in head.ranges][N_FEATURES] == "attr_deposit"
 

@@ -120,3 +120,17 @@ LIMIT_ITEMS: Final = (
         "概率会有偏差。",
     ),
 )
+
+OWN_FIELDS: Final = Words("The retailer's own fields", "零售商自有字段")
+OWN_FIELDS_MEANING: Final = Words(
+    "Behind the features, as declared; codes by frequency before the cut, never by outcome.",
+    "按声明排在特征之后；编码按切分日之前的出现频率，绝不按结果。",
+)
+OWN_FIELDS_HEADINGS: Final = (
+    Words("column", "列"),
+    Words("of", "所属"),
+    Words("values", "取值"),
+)
+CATEGORIES: Final = Words(
+    "{n:,} categories; others share one code", "{n:,} 个类别，其余共用一个编码"
+)
