@@ -37,7 +37,10 @@ from training.heads import (
 )
 
 LATEST_DAYS = 90
-"""Length of the slice before the cut that calibrates."""
+"""Length of the slice that calibrates."""
+SETTLE_DAYS = 14
+"""What is due in the newest days is left out of the slice: of these the bad ends are known and
+many of the good ones are not yet (who cancelled is told, who stays is still there)."""
 _TREE_STEP = 20
 
 
@@ -67,6 +70,7 @@ def fit_forward(
     *,
     features: Sequence[FeatureDefinition] = FEATURES,
     latest_days: int = LATEST_DAYS,
+    settle_days: int = SETTLE_DAYS,
 ) -> ForwardHead:
     """Return the head learned on a part.
 
@@ -77,13 +81,16 @@ def fit_forward(
         parameters: How to fit; folds and the target of false alarms are not used.
         seed: Seed of the trees.
         features: What the columns of the rows are.
-        latest_days: Cases due so many days before the cut calibrate.
+        latest_days: Length of the slice that calibrates.
+        settle_days: Time between the slice and the cut; its cases grow the final trees only.
 
     Raises:
         HemostatError: There are too few positives or negatives, before the slice or in it.
     """
-    is_latest = due_us >= cut_us - latest_days * DAY_US
-    for name, part in (("older", train.select(~is_latest)), ("latest", train.select(is_latest))):
+    settled_us = cut_us - settle_days * DAY_US
+    is_older = due_us < settled_us - latest_days * DAY_US
+    is_latest = ~is_older & (due_us < settled_us)
+    for name, part in (("older", train.select(is_older)), ("latest", train.select(is_latest))):
         if min(part.count_classes()) < MIN_CASES_PER_CLASS:
             raise HemostatError(
                 f"too few {name} cases to learn from",
@@ -94,7 +101,7 @@ def fit_forward(
             )
     caps = compute_caps(train.select_known().rows, features)
     latest = train.select(is_latest).select_known()
-    steps, margins = _predict_latest(train.select(~is_latest), latest, caps, parameters, seed)
+    steps, margins = _predict_latest(train.select(is_older), latest, caps, parameters, seed)
     best = int(np.argmin([_compute_loss(margin, latest) for margin in margins]))
     known = (margins[best], latest.label, latest.weight)
     booster = grow_trees(train, caps, parameters, steps[best], seed)

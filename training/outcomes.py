@@ -56,8 +56,8 @@ def find_cancelled_orders(cases: CaseSet, facts: FactLog, horizon_us: int) -> La
 def find_cancelled_bookings(cases: CaseSet, facts: FactLog, _horizon_us: int) -> Labels:
     """Positive: the customer cancels before delivery, however long after the order.
 
-    An outcome counts from the promised time on: before that only cancellations have
-    become known, and the rest is not yet kept. Censored: the promise has not passed,
+    An outcome counts once the promised time has passed: up to then only cancellations
+    have become known, and the rest is not yet kept. Censored: the promise has not passed,
     or nobody knows how the order ended, or the retailer or a payment lapse ended it.
     """
     placed, ended = facts["order_placed"], facts["order_cancelled"]
@@ -73,7 +73,7 @@ def find_cancelled_bookings(cases: CaseSet, facts: FactLog, _horizon_us: int) ->
     delivered_us = find_first_us(
         cases.order_id, delivered.get_texts("order_id"), delivered.event_us
     )
-    is_due = (promised_us > 0) & (promised_us <= newest_us)
+    is_due = (promised_us > 0) & (promised_us < newest_us)
     is_ended = np.minimum(by_customer, delivered_us) < NEVER_US
     return _observe_all(by_customer < delivered_us, is_candidate=is_due & is_ended)
 

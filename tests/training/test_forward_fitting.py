@@ -52,7 +52,9 @@ def moving() -> tuple[Part, Ints]:
 def test_a_share_that_goes_on_moving_is_followed(moving: tuple[Part, Ints]) -> None:
     part, due_us = moving
     later, _ = _draw(8_000, 400, 60, 2.1, 9)
-    forward = fit_forward(part, due_us, CUT_US, QUICK, 1, features=THREE, latest_days=60)
+    forward = fit_forward(
+        part, due_us, CUT_US, QUICK, 1, features=THREE, latest_days=60, settle_days=0
+    )
     crossed = fit_head(part, QUICK, 1, gives_hint=False, features=THREE)
     truth = later.label.mean()
     by_curve = forward.predict_probability(later.rows).mean()
@@ -73,12 +75,14 @@ def test_the_slice_grows_the_final_trees_but_not_those_that_judge_it() -> None:
     silent = old.rows.copy()
     silent[:, 2] = np.nan
     part = _join(replace(old, rows=silent), replace(new, rows=rows))
-    found = fit_forward(part, due_us, CUT_US, QUICK, 1, features=THREE, latest_days=60)
+    found = fit_forward(
+        part, due_us, CUT_US, QUICK, 1, features=THREE, latest_days=60, settle_days=0
+    )
     assert "f2" in found.fitted.booster.get_score()
     # Trees that had seen it would separate the slice and call everything certain.
     plain = fit_forward(
         _join(replace(old, rows=silent), new), due_us, CUT_US, QUICK, 1,
-        features=THREE, latest_days=60,
+        features=THREE, latest_days=60, settle_days=0,
     )  # fmt: skip
     assert found.fitted.calibration == plain.fitted.calibration
 
@@ -91,6 +95,26 @@ def test_the_same_cases_give_the_same_bytes_and_no_threshold(moving: tuple[Part,
     assert one.booster.save_raw() == other.booster.save_raw()
     assert one.calibration == other.calibration
     assert one.threshold is None
+
+
+def test_the_newest_cases_do_not_calibrate_before_they_have_settled(
+    moving: tuple[Part, Ints],
+) -> None:
+    part, due_us = moving
+    is_new = due_us >= CUT_US - 10 * DAY_US
+    # Of the newest days only the bad ends are known.
+    seen = replace(part, weight=np.where(is_new & (part.label == 0.0), 0.0, 1.0))
+    at_once, settled = (
+        fit_forward(
+            seen, due_us, CUT_US, QUICK, 1, features=THREE, latest_days=45, settle_days=days
+        )
+        for days in (0, 10)
+    )
+    later, _ = _draw(4_000, 400, 60, 1.4, 9)
+    assert (
+        at_once.predict_probability(later.rows).mean()
+        > settled.predict_probability(later.rows).mean() + 0.02
+    )
 
 
 @pytest.mark.parametrize(("days", "told"), [(1, "latest"), (400, "older")])
@@ -108,4 +132,5 @@ def test_a_slice_that_leaves_too_few_cases_is_refused(
             1,
             features=THREE,
             latest_days=days,
+            settle_days=0,
         )

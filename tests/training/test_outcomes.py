@@ -92,6 +92,7 @@ def test_a_booking_counts_from_its_promised_day_on_and_only_if_its_end_is_known(
             make.cancelled(104, "came, then gone"),
             _book(make, "not yet due", 300), make.cancelled(50, "not yet due"),
             _book(make, "still there"), make.delivered(250, "still there"),
+            _book(make, "due on the day", 149), make.cancelled(1, "due on the day"),
             _book(make, "by the shop"),
             make.cancelled(20, "by the shop", "RETAILER"),
             make.order(0, "no promise"), make.cancelled(9, "no promise"),
@@ -104,6 +105,7 @@ def test_a_booking_counts_from_its_promised_day_on_and_only_if_its_end_is_known(
         "came, then gone": "negative",
         "not yet due": "out",
         "still there": "out",
+        "due on the day": "out",
         "by the shop": "out",
         "no promise": "out",
     }

@@ -81,8 +81,7 @@ def build_bookings_table(
     parsed = parse_source(read_source(find_source(source), lambda _step, _done, _total: None))
     by_row = {one.source_row: one for one in parsed.bookings}
     bookings = [by_row[int(name.split("-")[1])] for name in cases.event_id.to_pylist()]
-    # What became known in the last microsecond before the cut is known at the cut.
-    labels = label_cases(BOOKING_HEAD, cases, found.facts, cut_us - 1)
+    labels = label_cases(BOOKING_HEAD, cases, found.facts, cut_us)
     declaration = find_declaration(log, log / LATE_ATTRIBUTES_FILE if with_late else None)
     assert declaration is not None
     plan = learn_plan(declaration, {Call.ORDER: cases}, cut_us)
