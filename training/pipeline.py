@@ -32,6 +32,7 @@ from training.bundle_writing import (
 from training.evaluation.money import CostMatrix
 from training.head_definitions import ABUSE_HEADS
 from training.heads import HeadParameters, predict_probability
+from training.leaks.guarding import require_honest_head, require_honest_sources
 from training.learning import LearnedHead, divide_cases, learn_head
 from training.model_card import SkippedHead, write_cards
 from training.onnx_export import (
@@ -83,6 +84,7 @@ class TrainingOptions:
         wants_promotion: Ask the gates whether it may serve; else it waits as challenger,
             unless nobody serves.
         by: Who trains, for the registry's journal.
+        allowed_columns: Columns that a person vouches for where the leak gate would refuse.
     """
 
     log: Path
@@ -97,6 +99,7 @@ class TrainingOptions:
     costs: CostMatrix = field(default_factory=CostMatrix)
     wants_promotion: bool = False
     by: str = ""
+    allowed_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,7 @@ def train_bundle(
     check_registry(options.out)
     sources = _open_sources(options, progress)
     own = sources[0]
+    require_honest_sources(sources, options.allowed_columns)
     learned, skipped = _learn_all(sources, options, progress)
     progress("export", 0, 1)
     trees = {one.name: one.head.trees for one in learned}
@@ -277,6 +281,7 @@ def _learn_all(
             source.cases.end_us,
             options.seed,
         )
+        require_honest_head(definition, source, parts, options.allowed_columns)
         try:
             head = learn_head(definition, parts, options.parameters, options.seed, source.columns)
         except HemostatError as error:
@@ -363,5 +368,6 @@ def _describe_lineage(
         seed=options.seed,
         parameters={name: float(value) for name, value in asdict(options.parameters).items()},
         parities=[HeadParity(**asdict(one)) for one in parities],
+        allowed_columns=options.allowed_columns,
     )
     return encode_lineage(lineage)

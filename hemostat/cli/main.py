@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "simulate-report": "hemostat.cli.simulate_report_command",
     "stream": "hemostat.cli.stream_command",
     "dlq": "hemostat.cli.dlq_command",
+    "labels": "hemostat.cli.labels_command",
     "train": "hemostat.cli.train_command",
     "evaluate": "hemostat.cli.evaluate_command",
     "models": "hemostat.cli.models_command",

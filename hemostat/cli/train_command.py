@@ -136,6 +136,10 @@ def train(
     wants_promotion: Annotated[
         bool, typer.Option("--promote", help="Promote it at once, if the gates let it.")
     ] = False,
+    allow_column: Annotated[
+        list[str] | None,
+        typer.Option(help="Column to learn from although the leak gate refuses it; repeatable."),
+    ] = None,
     by: ByOption = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -146,7 +150,9 @@ def train(
     code and library versions give an equal bundle.
 
     The first model of a folder serves at once, later ones wait as challengers for
-    `hemostat promote`. With --promote the gates are asked here; a refusal ends with code 5.
+    `hemostat promote`. Columns and labels that know more than was known at their time are refused;
+    --allow-column lets one pass, and the lineage says so. With --promote the gates are asked
+    here; a refusal ends with code 5.
     """
     from training.heads import HeadParameters
     from training.pipeline import TrainingOptions, train_bundle
@@ -165,6 +171,7 @@ def train(
         costs=read_costs(policy),
         wants_promotion=wants_promotion,
         by=name_actor(by),
+        allowed_columns=tuple(allow_column or ()),
     )
     with show_steps(output) as tell:
         result = train_bundle(options, now=lambda: datetime.now(UTC), progress=tell)

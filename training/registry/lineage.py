@@ -66,6 +66,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         parameters: By their names in `training.heads.HeadParameters`.
         parities: Per head.
         lineage_version: Version of this file's form.
+        allowed_columns: Columns that the leak gate was told to let pass.
     """
 
     logs: tuple[LogLineage, ...]
@@ -76,6 +77,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     parameters: dict[str, float]
     parities: tuple[HeadParity, ...]
     lineage_version: int = LINEAGE_VERSION
+    allowed_columns: tuple[str, ...] = ()
 
 
 def compute_data_hash(manifest: LogManifest, n_read: int) -> str:
@@ -120,6 +122,7 @@ def make_lineage(
     seed: int,
     parameters: dict[str, float],
     parities: Sequence[HeadParity],
+    allowed_columns: Sequence[str] = (),
 ) -> Lineage:
     """Return the lineage of a model made by the code that runs.
 
@@ -130,6 +133,7 @@ def make_lineage(
         seed: Of training.
         parameters: How heads were fitted.
         parities: Per head.
+        allowed_columns: Columns that the leak gate was told to let pass.
     """
     return Lineage(
         logs=tuple(logs),
@@ -139,6 +143,7 @@ def make_lineage(
         seed=seed,
         parameters=parameters,
         parities=tuple(parities),
+        allowed_columns=tuple(sorted(allowed_columns)),
     )
 
 
