@@ -63,7 +63,6 @@ BARS: Final[Mapping[str, Bar]] = {
     "look_alike_flagged_greatest": Bar("<=", 0.02),
     "honest_ever_flagged_12_months": Bar("<=", 0.02),
     "ece_simulated": Bar("<=", 0.01),
-    "ece_simulated_labels": Bar("<=", 0.01),
     "ece_simulated_click_probabilities": Bar("<=", 0.01),
     "calibration_slope_simulated_below": Bar(">=", 0.9),
     "calibration_slope_simulated": Bar("<=", 1.1),
