@@ -35,6 +35,7 @@ class Case:
         attributes: The retailer's own fields of the case, JSON; empty: none.
         customer_attributes: Those of its customer.
         event_id: Of the event that tells this case; empty: it is not published.
+        names: What a label of a published case has to name; see `outcome_labels.pack_names`.
     """
 
     tenant: str
@@ -50,6 +51,7 @@ class Case:
     attributes: str = ""
     customer_attributes: str = ""
     event_id: str = ""
+    names: bytes = b""
 
     @property
     def n_rows(self) -> int:

@@ -15,6 +15,7 @@ from features.request_rows import Call, RequestFlag
 from hemostat.v1 import common_pb2, event_pb2
 from hemostat.v1 import scoring_pb2 as pb
 from scoring.cases import Case
+from scoring.outcome_labels import pack_names
 from scoring.row_packing import NO_EMBEDDING, RowValues, pack_row
 from scoring.validation import to_us
 
@@ -89,6 +90,7 @@ def to_case(request: pb.ScoreRequest, *, with_lines: bool, received_s: float, no
         attributes=told.attributes,
         customer_attributes=told.customer_attributes,
         event_id=request.event_id,
+        names=pack_names(ids, request.channel) if request.event_id else b"",
     )
 
 

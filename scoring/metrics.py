@@ -46,6 +46,12 @@ class ScoringMetrics:
         self.shadow_hints = self._count("shadow_hints", "Hints of heads in shadow", "call", "hint")
         # Approved cases drawn for a silent audit; their share is that of `requests` approved.
         self.audits = self._count("audits", "Approved cases drawn for a silent audit", "call")
+        # Labels of outcomes by what became of them: `accepted`, `rejected` or `erased` by the event
+        # log; `delayed`: tries that failed; `failed`: a bug. And how many are not told yet.
+        self.labels = self._count("labels", "Labels of outcomes", "result")
+        self.labels_waiting = Gauge(
+            "hemostat_score_labels_waiting", "Labels not told yet", registry=self.registry
+        )
         # How far the stream was behind for the customers asked about.
         self.shard_lag_seconds = self._spread(
             "shard_lag_seconds", "Now minus the ingest time applied to the shard", _LAG_SECONDS

@@ -131,7 +131,7 @@ class Scorer:
             new = [cases[number] for number in fresh]
             records = self._decide(new, [ids[number] for number in fresh])
             with self._metrics.time_stage("log"):
-                answers = self._append(records, is_log_up)
+                answers = self._append(records, [case.names for case in new], is_log_up)
             results.update(zip(fresh, answers, strict=True))
         return [results[number] for number in range(len(cases))]
 
@@ -155,10 +155,12 @@ class Scorer:
             return False
         return True
 
-    def _append(self, records: Sequence[pb.DecisionRecord], is_log_up: bool) -> Sequence[Result]:
+    def _append(
+        self, records: Sequence[pb.DecisionRecord], names: Sequence[bytes], is_log_up: bool
+    ) -> Sequence[Result]:
         if is_log_up:
             try:
-                return self._log.append(records)
+                return self._log.append(records, names)
             except StoreUnavailableError:
                 self._metrics.decision_log_errors.inc()
         for record in records:

@@ -35,6 +35,7 @@ from scoring.admission import Admission
 from scoring.clock import make_clock
 from scoring.current_store import CurrentStore
 from scoring.decision_log import DecisionLog
+from scoring.label_telling import LabelTeller
 from scoring.metrics import ScoringMetrics
 from scoring.models import Models, parse_bundles
 from scoring.publisher_opening import open_publisher
@@ -115,6 +116,8 @@ class ScoringServer:
         self._log = DecisionLog(serving)
         self._publisher = PublisherSource(lambda: open_publisher(settings, self.metrics))
         self._exits.push_async_callback(self._publisher.close)
+        self._labels = LabelTeller(self._log, self._publisher, self.metrics)
+        self._exits.push_async_callback(self._labels.close)
         self.scorer = Scorer(
             store=self._store,
             get_models=lambda: self.models.in_force,
@@ -142,6 +145,7 @@ class ScoringServer:
                 max_batch_rows=settings.max_batch_rows,
             ),
             log=self._log,
+            labels=self._labels,
             publisher=self._publisher,
             find_tenants=lambda: self.models.in_force,
             find_line_tenants=lambda: self.models.line_tenants,
@@ -204,6 +208,7 @@ class ScoringServer:
         for service in ("", SERVICE):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         self._reloading = asyncio.create_task(self._reload_forever())
+        self._labels.catch_up()
 
     async def refresh(self) -> None:
         """Take over a store, bundle or policy that has changed."""

@@ -18,6 +18,7 @@ from scoring.cases import Case
 from scoring.clock import Clock
 from scoring.conversion import to_case
 from scoring.decision_log import DecisionLog
+from scoring.label_telling import LabelTeller
 from scoring.metrics import ScoringMetrics
 from scoring.publishing import RETRY_AFTER_MS, PublisherSource
 from scoring.scorer import Result
@@ -45,6 +46,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
     Args:
         admission: The queue in front of the scorer.
         log: For outcomes.
+        labels: Told of the labels that outcomes make.
         publisher: For events.
         find_line_tenants: Returns the tenants whose order lines are scored, too.
         find_tenants: Returns all tenants that are served.
@@ -58,6 +60,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         *,
         admission: Admission,
         log: DecisionLog,
+        labels: LabelTeller,
         publisher: PublisherSource,
         find_tenants: Callable[[], Collection[str]],
         find_line_tenants: Callable[[], Collection[str]],
@@ -67,6 +70,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
     ) -> None:
         self._admission = admission
         self._log = log
+        self._labels = labels
         self._publisher = publisher
         self._find_tenants = find_tenants
         self._find_line_tenants = find_line_tenants
@@ -178,7 +182,11 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
 
     async def _record_outcome(self, request: pb.RecordOutcomeRequest) -> pb.RecordOutcomeResponse:
         validate_outcome(request, self._find_tenants())
-        is_duplicate = await self._log.record_outcome(request)
+        try:
+            is_duplicate = await self._log.record_outcome(request)
+        finally:
+            # Also of a call that was cancelled: its outcome may stand in the log.
+            self._labels.tell(self._log.make_label_key(request))
         return pb.RecordOutcomeResponse(is_duplicate=is_duplicate)
 
     async def _publish(self, request: pb.PublishEventsRequest) -> pb.PublishEventsResponse:

@@ -22,6 +22,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from itertools import product
 from pathlib import Path
 
 import lmdb
@@ -44,7 +45,7 @@ class ServingStore:
     """Write-once values by key. Make it with `open`, after any fork; one per process.
 
     Methods for calls take microseconds and may be used on the event loop; `find_keys`,
-    `delete_prefix` and `move` may take seconds. Not safe to share between threads.
+    `delete_prefixes` and `move` may take seconds. Not safe to share between threads.
 
     Attributes:
         secret: 32 random bytes of this folder, the same for all who open it.
@@ -130,6 +131,21 @@ class ServingStore:
                         is_there = cursor.next()
         return [found[key] for key in sorted(found)]
 
+    def list_keys(self, prefix: bytes) -> list[bytes]:
+        """Return all keys that begin with `prefix`, sorted."""
+        self._check_open()
+        found: set[bytes] = set()
+        with _explained(self._folder):
+            for environment in (self._recent, self._durable):
+                with environment.begin() as transaction, transaction.cursor() as cursor:
+                    if not cursor.set_range(prefix):
+                        continue
+                    for key in cursor.iternext(keys=True, values=False):
+                        if not key.startswith(prefix):
+                            break
+                        found.add(bytes(key))
+        return sorted(found)
+
     def put_new(self, items: Sequence[tuple[bytes, bytes]]) -> list[bytes | None]:
         """Write values whose keys are new, all or none.
 
@@ -168,8 +184,12 @@ class ServingStore:
                 is_there = cursor.next()
         return found
 
-    def delete_prefix(self, prefix: bytes) -> int:
-        """Delete all values whose keys begin with `prefix`, on the disk when it returns."""
+    def delete_prefixes(self, prefixes: Sequence[bytes]) -> int:
+        """Delete all values whose keys begin with one of these, on the disk when it returns.
+
+        Returns:
+            How many.
+        """
         self._check_open()
         n_deleted = 0
         with (
@@ -177,7 +197,7 @@ class ServingStore:
             self._recent.begin(write=True) as recent,
             self._durable.begin(write=True) as durable,
         ):
-            for transaction in (recent, durable):
+            for transaction, prefix in product((recent, durable), prefixes):
                 with transaction.cursor() as cursor:
                     is_there = cursor.set_range(prefix)
                     while is_there and cursor.key().startswith(prefix):

@@ -40,6 +40,7 @@ COMMANDS: dict[str, str] = {
     "features": "hemostat.cli.features_command",
     "store": "hemostat.cli.store_command",
     "log": "hemostat.cli.log_command",
+    "outcomes": "hemostat.cli.outcomes_command",
     "forget": "hemostat.cli.forget_command",
     "feast": "hemostat.cli.feast_command",
     "demo": "hemostat.cli.demo_command",
