@@ -69,6 +69,10 @@ class MissingModelError(HemostatError):
     """No usable model bundle at the place named."""
 
 
+class UntrustedModelError(MissingModelError):
+    """A model bundle that no trusted key signed as it stands."""
+
+
 class SchemaMismatchError(HemostatError):
     """A store, log or bundle made with another feature schema."""
 

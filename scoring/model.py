@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from features.attributes import AttributeFault, Encoder, read_attributes
 from features.errors import MissingModelError
@@ -24,6 +25,7 @@ from scoring.cases import Case
 from scoring.heads import Head, to_head
 
 _INPUT = "features"
+_logger = structlog.get_logger()
 
 Outputs = list[npt.NDArray[np.float32]]
 """What a model says of some rows: per head, one probability a row."""
@@ -107,13 +109,21 @@ class Model:
 def load_model(path: Path) -> Model:
     """Return the model of a bundle, or of the current one in a folder of bundles.
 
-    Blocks for some tenths of a second: off the event loop.
+    Blocks for some tenths of a second: off the event loop. Where no trusted keys are
+    configured, a warning tells that nobody looked at who made it.
 
     Raises:
         MissingModelError: Absent, damaged, not loadable, or its golden vectors fail.
+        UntrustedModelError: Trusted keys are configured, and none of them signed it.
         SchemaMismatchError: Trained with other features.
     """
     bundle = read_bundle(path)
+    if bundle.trust.warning:
+        _logger.warning(
+            bundle.trust.warning,
+            bundle=bundle.manifest.version,
+            signature=bundle.trust.state,
+        )
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from features.errors import ConfigError, MissingModelError
-from features.model_bundle import MANIFEST_FILE, load_manifest, resolve_bundle
+from features.model_bundle import MANIFEST_FILE, SIGNATURE_FILE, load_manifest, resolve_bundle
 from scoring.metrics import ScoringMetrics
 from scoring.model import Model, load_model
 from scoring.scorer import VERSION_LENGTH
@@ -100,8 +100,15 @@ def _watch(place: BundlePlace, metrics: ScoringMetrics) -> Watched[Model]:
 def _read_stamp(path: Path) -> object:
     """Return which bundle a place names now, and which state of it."""
     folder = resolve_bundle(path)
-    status = (folder / MANIFEST_FILE).stat()
-    return folder, status.st_mtime_ns, status.st_ino, status.st_size
+    stamps: list[object] = [folder]
+    for name in (MANIFEST_FILE, SIGNATURE_FILE):
+        try:
+            status = (folder / name).stat()
+        except FileNotFoundError:
+            stamps.append(None)
+            continue
+        stamps.append((status.st_mtime_ns, status.st_ino, status.st_size))
+    return tuple(stamps)
 
 
 def _load(place: BundlePlace) -> Model:

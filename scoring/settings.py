@@ -20,8 +20,15 @@ from scoring.policy import DEFAULT_POLICY
 
 PREFIX = "HEMOSTAT_"
 
-# Read by other parts: the compiled core and the tests.
-_OTHERS = ("HEMOSTAT_JIT", "HEMOSTAT_DATA", "HEMOSTAT_REQUIRE", "HEMOSTAT_RUN_MARK")
+# Read by other parts: the compiled core, signed bundles and the tests.
+_OTHERS = (
+    "HEMOSTAT_DATA",
+    "HEMOSTAT_JIT",
+    "HEMOSTAT_REQUIRE",
+    "HEMOSTAT_RUN_MARK",
+    "HEMOSTAT_SIGNING_KEY",
+    "HEMOSTAT_TRUSTED_KEYS",
+)
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 

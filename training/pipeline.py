@@ -22,10 +22,13 @@ from features.model_bundle import (
     Manifest,
     encode_trees,
 )
+from features.model_bundle.signing import SigningKey
 from training.attributes import find_declaration
 from training.bundle_writing import (
     N_GOLDEN_ROWS,
+    check_key,
     check_place,
+    clear_litter,
     make_golden_rows,
     write_bundle,
 )
@@ -85,6 +88,7 @@ class TrainingOptions:
             unless nobody serves.
         by: Who trains, for the registry's journal.
         allowed_columns: Columns that a person vouches for where the leak gate would refuse.
+        key: Signs the bundle; None: it is not signed.
     """
 
     log: Path
@@ -100,6 +104,7 @@ class TrainingOptions:
     wants_promotion: bool = False
     by: str = ""
     allowed_columns: tuple[str, ...] = ()
+    key: SigningKey | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +165,8 @@ def train_bundle(
     """
     check_place(options.out)
     check_registry(options.out)
+    check_key(options.key)
+    clear_litter(options.out, now())
     sources = _open_sources(options, progress)
     own = sources[0]
     require_honest_sources(sources, options.allowed_columns)
@@ -202,7 +209,7 @@ def train_bundle(
             draft, skipped, [one.head for one in learned], options.costs, options.seed
         ),
     }
-    folder, manifest = write_bundle(options.out, draft, files)
+    folder, manifest = write_bundle(options.out, draft, files, options.key)
     change = register(
         options.out,
         folder.name,

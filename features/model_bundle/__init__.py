@@ -8,6 +8,7 @@ model.onnx      all heads in one graph: input `features` float32 [N, F] in the o
                 a calibrated probability
 trees.npz       the same trees as flat arrays, for attributions (see `trees`)
 manifest.json   what the model is, what it was learned from, checksums, golden vectors
+manifest.sig    who made it: a signature of manifest.json (see `signing`); may be absent
 MODEL_CARD.md   the same for people
 report/*.png    reliability and precision-recall curves
 ```
@@ -48,12 +49,14 @@ from features.model_bundle.reading import (
     resolve_bundle,
     verify_golden_outputs,
 )
+from features.model_bundle.signing import SIGNATURE_FILE, Trust, TrustedKeys
 from features.model_bundle.trees import TreeArrays, decode_trees, encode_trees
 
 __all__ = [
     "CURRENT",
     "MANIFEST_FILE",
     "MODEL_FILE",
+    "SIGNATURE_FILE",
     "TREES_FILE",
     "Bundle",
     "Calibration",
@@ -66,6 +69,8 @@ __all__ = [
     "Manifest",
     "TrainingWindow",
     "TreeArrays",
+    "Trust",
+    "TrustedKeys",
     "compute_version",
     "decode_manifest",
     "decode_trees",

@@ -25,6 +25,12 @@ from features.model_bundle.manifest import (
     to_rows,
 )
 from features.model_bundle.onnx_graph import verify_graph
+from features.model_bundle.signing import (
+    Trust,
+    TrustedKeys,
+    read_trusted_keys,
+    verify_signature,
+)
 from features.model_bundle.trees import TreeArrays, decode_trees
 
 MIN_GOLDEN_ROWS = 32
@@ -42,12 +48,14 @@ class Bundle:
         model: Content of `model.onnx`: hand these bytes to the runtime, not the path,
             so that what runs is what was checked.
         trees: Per head, for attributions.
+        trust: What is known of who made it.
     """
 
     folder: Path
     manifest: Manifest
     model: bytes
     trees: dict[str, TreeArrays]
+    trust: Trust
 
 
 def resolve_bundle(path: Path) -> Path:
@@ -71,24 +79,49 @@ def resolve_bundle(path: Path) -> Path:
     )
 
 
-def load_manifest(path: Path) -> Manifest:
+def load_manifest(path: Path, trusted: TrustedKeys | None = None) -> Manifest:
     """Return the manifest of a bundle, or of the current one in a folder of bundles.
+
+    Args:
+        path: The bundle, or a folder of bundles.
+        trusted: Whose signatures count; None: as `HEMOSTAT_TRUSTED_KEYS` says now.
 
     Raises:
         MissingModelError: There is none, or it cannot be read.
+        UntrustedModelError: Keys are configured, and none of them signed it.
+        ConfigError: A key that is configured cannot be used.
     """
-    return decode_manifest((resolve_bundle(path) / MANIFEST_FILE).read_bytes())
+    return _read_manifest(resolve_bundle(path), trusted)[0]
 
 
-def read_bundle(path: Path) -> Bundle:
-    """Return a bundle whose files, schema, graph and trees were checked.
+def read_trust(path: Path, trusted: TrustedKeys | None = None) -> Trust:
+    """Return who signed a bundle; its files are not looked at.
+
+    Raises:
+        MissingModelError: Its manifest cannot be read.
+        UntrustedModelError: Keys are configured, and none of them signed it.
+    """
+    return _read_manifest(resolve_bundle(path), trusted)[1]
+
+
+def read_bundle(path: Path, trusted: TrustedKeys | None = None) -> Bundle:
+    """Return a bundle whose signature, files, schema, graph and trees were checked.
+
+    Nothing is decoded that was not signed, where keys are configured.
+
+    Args:
+        path: The bundle, or a folder of bundles.
+        trusted: Whose signatures count; None: as `HEMOSTAT_TRUSTED_KEYS` says now. It is
+            the default so that no caller forgets to ask.
 
     Raises:
         MissingModelError: It is absent, damaged, changed, or holds what export never writes.
+        UntrustedModelError: Keys are configured, and none of them signed it as it stands.
         SchemaMismatchError: It was trained with other features or another embedder.
+        ConfigError: A key that is configured cannot be used.
     """
     folder = resolve_bundle(path)
-    manifest = decode_manifest((folder / MANIFEST_FILE).read_bytes())
+    manifest, trust = _read_manifest(folder, trusted)
     _verify_schema(manifest)
     _verify_version(manifest)
     contents = _read_files(folder, manifest)
@@ -98,7 +131,7 @@ def read_bundle(path: Path) -> Bundle:
     verify_graph(contents[MODEL_FILE], heads)
     trees = decode_trees(contents[TREES_FILE], heads, len(manifest.schema))
     _verify_golden_form(manifest)
-    return Bundle(folder, manifest, contents[MODEL_FILE], trees)
+    return Bundle(folder, manifest, contents[MODEL_FILE], trees, trust)
 
 
 def verify_golden_outputs(
@@ -129,6 +162,14 @@ def verify_golden_outputs(
                 f"a golden vector's output differs by {difference:.2e}",
                 f"at most {GOLDEN_TOLERANCE:.0e}",
             )
+
+
+def _read_manifest(folder: Path, trusted: TrustedKeys | None) -> tuple[Manifest, Trust]:
+    """Return a manifest and who signed it: of the same bytes, read once."""
+    content = (folder / MANIFEST_FILE).read_bytes()
+    keys = read_trusted_keys() if trusted is None else trusted
+    trust = verify_signature(folder, content, keys)
+    return decode_manifest(content), trust
 
 
 def _verify_schema(manifest: Manifest) -> None:

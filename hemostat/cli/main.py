@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "models": "hemostat.cli.models_command",
     "promote": "hemostat.cli.promote_command",
     "rollback": "hemostat.cli.rollback_command",
+    "keys": "hemostat.cli.keys_command",
     "serve": "hemostat.cli.serve_command",
     "score": "hemostat.cli.score_command",
     "features": "hemostat.cli.features_command",

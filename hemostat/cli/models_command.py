@@ -40,6 +40,7 @@ def _draw_models(listing: Listing) -> Table:
         columns=(
             Column("model"),
             Column("part"),
+            Column("signed"),
             Column("written"),
             Column("heads", "right"),
             Column("parent"),
@@ -53,11 +54,12 @@ def _draw_models(listing: Listing) -> Table:
 
 def _draw_model(one: ModelEntry) -> tuple[str, ...]:
     if one.fault:
-        return (one.model, one.part, one.fault, "-", "-", "-", "-")
+        return (one.model, one.part, "no", one.fault, "-", "-", "-", "-")
     lineage = one.lineage
     return (
         one.model,
         one.part,
+        f"{one.signature} {one.signed_by}".strip(),
         one.created_at,
         str(len(one.heads)),
         one.parent or "-",

@@ -20,6 +20,14 @@ EXIT_REFUSED = 5
 BundlesOption = Annotated[
     Path, typer.Option("--bundles", help="Folder of bundles: --out of hemostat train.")
 ]
+SigningKeyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--signing-key",
+        envvar="HEMOSTAT_SIGNING_KEY",
+        help="Private key that signs the bundle (hemostat keys create); default: not signed.",
+    ),
+]
 ByOption = Annotated[
     str, typer.Option("--by", help="Who acts, for the journal; default: the login name.")
 ]

@@ -19,6 +19,7 @@ from hemostat.cli.output import Column, JsonOption, Output, Table
 from hemostat.cli.registry_tables import (
     EXIT_REFUSED,
     ByOption,
+    SigningKeyOption,
     draw_gates,
     name_actor,
     tell_change,
@@ -140,6 +141,7 @@ def train(
         list[str] | None,
         typer.Option(help="Column to learn from although the leak gate refuses it; repeatable."),
     ] = None,
+    signing_key: SigningKeyOption = None,
     by: ByOption = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -154,6 +156,7 @@ def train(
     --allow-column lets one pass, and the lineage says so. With --promote the gates are asked
     here; a refusal ends with code 5.
     """
+    from features.model_bundle.signing import read_signing_key
     from training.heads import HeadParameters
     from training.pipeline import TrainingOptions, train_bundle
 
@@ -172,6 +175,7 @@ def train(
         wants_promotion=wants_promotion,
         by=name_actor(by),
         allowed_columns=tuple(allow_column or ()),
+        key=None if signing_key is None else read_signing_key(signing_key),
     )
     with show_steps(output) as tell:
         result = train_bundle(options, now=lambda: datetime.now(UTC), progress=tell)

@@ -65,11 +65,15 @@ class Candidate:
         manifest: What it says of itself.
         lineage: Where it comes from; None: from a build that recorded none.
         fault: Why no server would load it; empty: one would.
+        distrust: Why its signature is refused; empty: it is good, or none is asked for.
+        must_be_signed: Trusted keys are configured.
     """
 
     manifest: Manifest
     lineage: Lineage | None
     fault: str
+    distrust: str = ""
+    must_be_signed: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,14 +18,18 @@ from training.evaluation.calibration_figures import N_CALIBRATION_BINS
 from training.registry.gate_terms import Gate, Question
 
 _Z95 = 1.96
+_TRUSTED = "trusted"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def compute_gates(question: Question) -> list[Gate]:
     """Return what every gate says, in the order of the table.
 
-    A model that is not whole is asked nothing more: its figures may be anybody's.
+    A model that nobody trusted signed, or that is not whole, is asked nothing more: its
+    figures may be anybody's.
     """
+    if question.candidate.distrust:
+        return list(ask_signature(question))
     if question.candidate.fault:
         return list(ask_whole(question))
     return [found for ask in GATES for found in ask(question)]
@@ -42,6 +46,22 @@ def ask_whole(question: Question) -> Iterator[Gate]:
         is_met=not fault,
         can_be_forced=False,
         advice="restore the bundle from a copy, or train again" if fault else "",
+    )
+
+
+def ask_signature(question: Question) -> Iterator[Gate]:
+    """Did a trusted key sign it as it stands, where keys are configured?"""
+    if not question.candidate.must_be_signed:
+        return
+    distrust = question.candidate.distrust
+    yield Gate(
+        name="signature",
+        value=distrust or _TRUSTED,
+        rule="is",
+        bar=_TRUSTED,
+        is_met=not distrust,
+        can_be_forced=False,
+        advice="`hemostat keys sign` it where a trusted key is, or train again" if distrust else "",
     )
 
 
@@ -253,6 +273,7 @@ def ask_age(question: Question) -> Iterator[Gate]:
 
 GATES: tuple[Callable[[Question], Iterator[Gate]], ...] = (
     ask_whole,
+    ask_signature,
     ask_tenant,
     ask_champion,
     ask_heads,

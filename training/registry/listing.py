@@ -7,8 +7,9 @@ from typing import Literal
 
 import msgspec
 
-from features.errors import HemostatError
+from features.errors import HemostatError, UntrustedModelError
 from features.model_bundle import HeadMetrics, load_manifest
+from features.model_bundle.reading import read_trust
 from training.registry.journal import Entry, list_champions, read_journal
 from training.registry.layout import list_names, read_champion
 from training.registry.lineage import Lineage, read_lineage
@@ -32,6 +33,8 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
         version: Its whole version; empty: its manifest cannot be read.
         fault: Why it cannot be read.
         tenant: Whose cases it is for.
+        signature: `trusted`; without trusted keys `unchecked` or `unsigned`; empty: refused.
+        signed_by: Id of the key that signed it; empty: none.
         created_at: When it was written.
         parent: Who was champion when it was trained; empty: nobody, or not known.
         heads: Its heads.
@@ -43,6 +46,8 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     fault: str = ""
     tenant: str = ""
+    signature: str = ""
+    signed_by: str = ""
     created_at: str = ""
     parent: str = ""
     heads: tuple[HeadFigures, ...] = ()
@@ -112,16 +117,24 @@ def _read_entry(out: Path, name: str, part: Part, entries: list[Entry]) -> Model
     ]
     try:
         manifest = load_manifest(out / name)
+        trust = read_trust(out / name)
         lineage = read_lineage(out / name)
     except HemostatError as error:
-        return ModelEntry(model=name, part=part, fault=error.message)
+        return ModelEntry(model=name, part=part, fault=_tell_fault(error))
     return ModelEntry(
         model=name,
         part=part,
         version=manifest.version,
         tenant=manifest.tenant,
+        signature=trust.state,
+        signed_by=trust.key_id,
         created_at=manifest.created_at,
         parent=parents[0] if parents else "",
         heads=tuple(HeadFigures(head=one.name, metrics=one.metrics) for one in manifest.heads),
         lineage=lineage,
     )
+
+
+def _tell_fault(error: HemostatError) -> str:
+    is_signature = isinstance(error, UntrustedModelError)
+    return f"{error.message}: {error.value}" if is_signature else error.message

@@ -13,13 +13,20 @@ from pathlib import Path
 
 import msgspec
 
-from features.errors import ConfigError, HemostatError, MissingModelError
+from features.errors import (
+    ConfigError,
+    HemostatError,
+    MissingModelError,
+    UntrustedModelError,
+)
 from features.model_bundle import (
+    TrustedKeys,
     load_manifest,
     read_bundle,
     to_rows,
     verify_golden_outputs,
 )
+from features.model_bundle.signing import read_trusted_keys
 from training.onnx_export import open_session, run_model
 from training.registry.gate_terms import (
     BARS,
@@ -40,6 +47,7 @@ from training.registry.journal import (
     read_journal,
 )
 from training.registry.layout import (
+    NAME_LENGTH,
     find_model,
     list_names,
     point_to,
@@ -323,8 +331,26 @@ def _read_candidate(folder: Path) -> Candidate:
 
     Raises:
         MissingModelError: Not even its manifest or its lineage can be read.
+        ConfigError: A trusted key that is configured cannot be used.
     """
-    return Candidate(load_manifest(folder), read_lineage(folder), _find_fault(folder))
+    trusted = read_trusted_keys()
+    try:
+        manifest = load_manifest(folder, trusted)
+    except UntrustedModelError as error:
+        # Its name is all that is used of it: the gates stop at the signature.
+        return Candidate(
+            manifest=load_manifest(folder, TrustedKeys()),
+            lineage=None,
+            fault="",
+            distrust=f"{error.field}: {error.value}",
+            must_be_signed=True,
+        )
+    return Candidate(
+        manifest=manifest,
+        lineage=read_lineage(folder),
+        fault=_find_fault(folder),
+        must_be_signed=trusted.is_configured,
+    )
 
 
 def _read_former(out: Path) -> Champion | None:
@@ -338,9 +364,11 @@ def _read_former(out: Path) -> Champion | None:
 
 
 def _find_fault(folder: Path) -> str:
-    """Return why no server would load a bundle: all its files, and the graph's own answers."""
+    """Return why a bundle cannot serve: its name, all its files, the graph's own answers."""
     try:
         bundle = read_bundle(folder)
+        if not bundle.manifest.version.startswith(folder.name) or len(folder.name) < NAME_LENGTH:
+            return f"it is {bundle.manifest.version[:NAME_LENGTH]} under another model's name"
         outputs = run_model(open_session(bundle.model), to_rows(bundle.manifest.golden))
         verify_golden_outputs(bundle.manifest, outputs)
     except HemostatError as error:
