@@ -13,9 +13,12 @@ import pytest
 
 from benchmarks.serving.synthetic import write_bundle
 from benchmarks.serving.world import RETURNER, SHOP, World, build_world, plan_shop
+from features.errors import UntrustedModelError
+from features.model_bundle.signing import read_signing_key, write_key_pair
 from hemostat.client import CallError, Client
 from hemostat.v1 import scoring_pb2 as pb
 from scoring.policy import DEFAULT_POLICY
+from training.bundle_writing import sign_bundle
 
 RequestOf = Callable[..., pb.ScoreRequest]
 RunServer = Callable[..., Any]
@@ -77,6 +80,52 @@ def test_bundle_and_policy_are_replaced_without_a_failed_call(
     assert len(set(seen)) >= 1
     assert 'hemostat_score_reloads_total{result="loaded",what="bundle"} 1.0' in page
     assert 'hemostat_score_reloads_total{result="refused",what="policy"} 1.0' in page
+
+
+def test_a_bundle_that_nobody_trusted_signed_is_not_taken_over_until_it_is_signed(
+    own_world: World,
+    run_server: RunServer,
+    tmp_path: Path,
+    request_of: RequestOf,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    private, public, _ = write_key_pair(tmp_path / "keys", "trainer")
+    key = read_signing_key(private)
+    sign_bundle(own_world.shop_bundles, key)
+    second = write_bundle(own_world.shop_bundles / "v2", SHOP, plan_shop(verify_threshold=0.95))
+    monkeypatch.setenv("HEMOSTAT_TRUSTED_KEYS", str(public))
+    with (
+        run_server(
+            store=own_world.store,
+            bundle=(str(own_world.shop_bundles),),
+            reload_interval_s=3600,
+        ) as server,
+        Client(server.address) as client,
+    ):
+        first = client.score(request_of(request_id="before")).model_version
+        (own_world.shop_bundles / "next").symlink_to("v2")
+        (own_world.shop_bundles / "next").replace(own_world.shop_bundles / "current")
+        server.run(server.server.refresh())
+        kept = client.score(request_of(request_id="unsigned")).model_version
+        page = _read_metrics(server)
+        sign_bundle(own_world.shop_bundles / "v2", key)
+        server.run(server.server.refresh())
+        last = client.score(request_of(request_id="signed")).model_version
+    assert kept == first
+    assert 'hemostat_score_reloads_total{result="refused",what="bundle"} 1.0' in page
+    assert second.startswith(last)
+
+
+def test_a_server_does_not_start_on_a_bundle_that_nobody_trusted_signed(
+    own_world: World, run_server: RunServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, public, _ = write_key_pair(tmp_path / "keys", "trainer")
+    monkeypatch.setenv("HEMOSTAT_TRUSTED_KEYS", str(public))
+    with (
+        pytest.raises(UntrustedModelError, match="no signature"),
+        run_server(store=own_world.store, bundle=(str(own_world.shop_bundles),)),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("typo", ["2026-99-99: x", "[" * 100_000])
