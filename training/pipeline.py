@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from training.bundle_writing import (
     make_golden_rows,
     write_bundle,
 )
+from training.drift.reference import REFERENCE_FILE, describe_cases
 from training.evaluation.money import CostMatrix
 from training.head_definitions import ABUSE_HEADS
 from training.heads import HeadParameters, predict_probability
@@ -205,6 +207,9 @@ def train_bundle(
         TREES_FILE: encode_trees(trees),
         **write_cards(draft, skipped),
         LINEAGE_FILE: _describe_lineage(sources, options, parities),
+        REFERENCE_FILE: describe_cases(
+            own.cases.cases, own.cut_us, draft.schema, draft.heads, partial(run_model, session)
+        ),
         REPORT_FILE: write_report(
             draft, skipped, [one.head for one in learned], options.costs, options.seed
         ),

@@ -29,9 +29,11 @@ half of them have none.
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -102,7 +104,7 @@ def decode_trees(blob: bytes, heads: list[str], n_features: int) -> dict[str, Tr
     try:
         with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
             return {head: _decode_head(archive, head, n_features) for head in heads}
-    except (ValueError, KeyError, OSError, EOFError) as error:
+    except (ValueError, KeyError, OSError, EOFError, BadZipFile, zlib.error) as error:
         raise _refuse(f"cannot be read: {error}") from error
 
 

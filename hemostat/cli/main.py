@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "labels": "hemostat.cli.labels_command",
     "train": "hemostat.cli.train_command",
     "evaluate": "hemostat.cli.evaluate_command",
+    "drift": "hemostat.cli.drift_command",
     "models": "hemostat.cli.models_command",
     "promote": "hemostat.cli.promote_command",
     "rollback": "hemostat.cli.rollback_command",

@@ -281,6 +281,16 @@ def test_trees_of_another_head_or_none_are_refused(
             read_bundle(bundle)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_trees_cut_short_are_refused_and_no_fault_of_an_archive_escapes(
+    bundle: Path, reseal: Reseal, share: float
+) -> None:
+    content = (bundle / TREES_FILE).read_bytes()
+    reseal({TREES_FILE: content[: int(len(content) * share)]})
+    with pytest.raises(MissingModelError):
+        read_bundle(bundle)
+
+
 def test_every_refusal_says_how_to_mend_it(bundle: Path) -> None:
     (bundle / MODEL_FILE).write_bytes(b"")
     with pytest.raises(HemostatError) as caught:
