@@ -80,7 +80,7 @@ def compute_answer(
         ()
         if model is None
         else _collect_results(
-            facts.call, outputs, range(first_row, first_row + len(vectors)), model
+            facts.call, outputs, range(first_row, first_row + len(vectors)), model, vectors
         )
     )
     verdict = decide(results, rules.policy, facts.call, facts.state)
@@ -135,14 +135,22 @@ def find_reasons(
 
 
 def _collect_results(
-    call: Call, outputs: Outputs, rows: range, model: Model
+    call: Call, outputs: Outputs, rows: range, model: Model, vectors: npt.NDArray[np.float32]
 ) -> tuple[HeadResult, ...]:
     """Return what each head that applies says of the row it is about."""
     results = [
-        HeadResult(head, float(outputs[head.output][rows.start])) for head in model.find_heads(call)
+        HeadResult(
+            head,
+            float(outputs[head.output][rows.start]),
+            threshold=head.find_threshold(vectors[0]),
+        )
+        for head in model.find_heads(call)
     ]
     if call is Call.ORDER and len(rows) > 1:
         for head in model.find_heads(Call.ORDER_LINE):
             lines = outputs[head.output][rows.start + 1 : rows.stop].tolist()
-            results.extend(HeadResult(head, p, row) for row, p in enumerate(lines, 1))
+            results.extend(
+                HeadResult(head, p, row, head.find_threshold(vectors[row]))
+                for row, p in enumerate(lines, 1)
+            )
     return tuple(results)

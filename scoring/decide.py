@@ -79,7 +79,7 @@ def _get_threshold(result: HeadResult, policy: Policy) -> float | None:
     verify = policy.rules.verify
     if _TARGET_NAMES[result.head.target] not in verify.targets:
         return None
-    return verify.thresholds.get(result.head.name, result.head.verify_threshold)
+    return verify.thresholds.get(result.head.name, result.threshold)
 
 
 def _find_flagged(results: Iterable[HeadResult], policy: Policy) -> HeadResult | None:

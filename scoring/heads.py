@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
 
 from features.model_bundle import HeadManifest
+from features.model_bundle.strata import find_stratum
 from features.request_rows import Call
 from hemostat.v1 import scoring_pb2 as pb
 
@@ -34,6 +39,7 @@ class Head:
         source: Which labels it was learned from.
         verify_threshold: The bundle's; None: it gives no hint.
         output: Column of the model's outputs.
+        strata_thresholds: In place of the bundle's threshold for cases of some strata, by name.
     """
 
     name: str
@@ -42,11 +48,18 @@ class Head:
     source: pb.LabelSource
     verify_threshold: float | None
     output: int
+    strata_thresholds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_shadow(self) -> bool:
         """Whether it may not move the hint or the budget: learned from simulated data."""
         return self.source == pb.LABEL_SOURCE_SIMULATED
+
+    def find_threshold(self, row: npt.NDArray[np.float32]) -> float | None:
+        """Return the bundle's threshold for a row, shape `(F,)`; None: it gives no hint."""
+        if not self.strata_thresholds:
+            return self.verify_threshold
+        return self.strata_thresholds.get(find_stratum(row), self.verify_threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +70,13 @@ class HeadResult:
         head: Which one.
         probability: Calibrated, [0, 1].
         row: The row it is about: 0 the case, from 1 on its order lines.
+        threshold: The bundle's threshold for that row; None: the head gives no hint.
     """
 
     head: Head
     probability: float
     row: int = 0
+    threshold: float | None = None
 
 
 def to_head(manifest: HeadManifest, output: int) -> Head:
@@ -73,4 +88,5 @@ def to_head(manifest: HeadManifest, output: int) -> Head:
         source=LABEL_SOURCES[manifest.label_source],
         verify_threshold=manifest.verify_threshold,
         output=output,
+        strata_thresholds=manifest.strata_thresholds,
     )

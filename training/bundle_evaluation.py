@@ -12,6 +12,7 @@ import numpy as np
 
 from features.errors import ConfigError, HemostatError
 from features.model_bundle import Bundle, HeadManifest, read_bundle
+from features.model_bundle.strata import find_thresholds
 from features.request_rows import Call
 from training.evaluation.money import CostMatrix
 from training.evaluation.resampling import Floats, Resampling
@@ -187,9 +188,10 @@ class _Judge:
             return ()
         score = run_model(self._session, cases.rows[chosen], [head.name])[head.name]
         value = read_values(cases.rows[chosen])
-        return detect_rings(
-            ring[chosen], cases.time_us[chosen], score >= head.verify_threshold, value
+        thresholds = find_thresholds(
+            cases.rows[chosen], head.verify_threshold, head.strata_thresholds
         )
+        return detect_rings(ring[chosen], cases.time_us[chosen], score >= thresholds, value)
 
 
 def _find_members(source: LearningSource, rings: RingTruth) -> Mapping[int, int]:

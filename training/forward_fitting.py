@@ -49,7 +49,7 @@ class ForwardHead:
     """A head fitted forward in time.
 
     Attributes:
-        fitted: The trees, with Platt's line as calibration and no threshold.
+        fitted: The trees, with Platt's line as calibration and no thresholds.
         curve: A calibration that bends, from the same margins.
     """
 
@@ -106,7 +106,7 @@ def fit_forward(
     known = (margins[best], latest.label, latest.weight)
     booster = grow_trees(train, caps, parameters, steps[best], seed)
     return ForwardHead(
-        FittedHead(booster, caps, fit_platt(*known), threshold=None), fit_curve(*known)
+        FittedHead(booster, caps, fit_platt(*known), thresholds=None), fit_curve(*known)
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from features.definitions import FEATURES
 from features.model_bundle import HeadManifest, TreeArrays
+from features.model_bundle.strata import find_thresholds
 from training.evaluation.curves import HeadCurves, trace_curves
 from training.evaluation.drivers import Driver, find_drivers
 from training.evaluation.figures import HeadFigures, Judged, evaluate_head
@@ -123,6 +124,11 @@ def evaluate_part(
         ring: Ring of each case's customer, -1: none.
     """
     judged = judge_part(part, score, ring)
+    if judged is not None and manifest.verify_threshold is not None:
+        thresholds = find_thresholds(
+            part.rows, manifest.verify_threshold, manifest.strata_thresholds
+        )
+        judged = replace(judged, is_alarm=judged.score >= thresholds)
     figures = curves = None
     if judged is not None:
         figures = evaluate_head(judged, manifest.verify_threshold, costs, resampling)

@@ -22,8 +22,9 @@ from features.definition import FeatureDefinition
 from features.definitions import FEATURES
 from features.errors import HemostatError
 from features.model_bundle.manifest import Calibration
-from training.calibration import choose_threshold, compute_probability, fit_platt
+from training.calibration import compute_probability, fit_platt
 from training.facts import Flags, Ints
+from training.thresholds import Thresholds, choose_one_threshold, choose_thresholds
 
 WINSOR_QUANTILE = 0.99
 MIN_CASES_PER_CLASS = 20
@@ -118,13 +119,17 @@ class FittedHead:
         booster: The trees kept.
         caps: Shape `(F,)`, float32: what greater values count as; +inf: not capped.
         calibration: From margin to log-odds.
-        threshold: Where the hint becomes `VERIFY`; None: no hint.
+        thresholds: Where the hint becomes `VERIFY`; None: no hint.
     """
 
     booster: xgb.Booster
     caps: Rows
     calibration: Calibration
-    threshold: float | None
+    thresholds: Thresholds | None
+
+    def find_thresholds(self, rows: Rows) -> Floats | None:
+        """Return the threshold that holds for each row, shape `(n,)`; None: no hint."""
+        return None if self.thresholds is None else self.thresholds.find(rows)
 
 
 def fit_head(
@@ -161,12 +166,15 @@ def fit_head(
     n_trees, margin = cross_fit(train, caps, parameters, seed)
     is_known = train.weight > 0.0
     calibration = fit_platt(margin[is_known], train.label[is_known], train.weight[is_known])
-    threshold = None
+    thresholds = None
     if gives_hint:
         score = compute_probability(margin, calibration)
-        threshold = choose_threshold(score, parameters.false_alarm_target, train.honesty)
+        # Strata are told by columns of the whole vector.
+        has_strata = len(features) >= len(FEATURES)
+        choose = choose_thresholds if has_strata else choose_one_threshold
+        thresholds = choose(score, train.honesty, train.rows, parameters.false_alarm_target)
     booster = grow_trees(train, caps, parameters, n_trees, seed)
-    return FittedHead(booster, caps, calibration, threshold)
+    return FittedHead(booster, caps, calibration, thresholds)
 
 
 def compute_caps(rows: Rows, features: Sequence[FeatureDefinition] = FEATURES) -> Rows:

@@ -53,7 +53,7 @@ class LearnedHead:
     Attributes:
         definition: Its question.
         parts: Its cases.
-        fitted: XGBoost's trees, caps, calibration and threshold.
+        fitted: XGBoost's trees, caps, calibration and thresholds.
         trees: The same, compiled for the bundle.
         ranges: What training saw of each feature.
         test_score: Probabilities of the test part.
@@ -181,7 +181,7 @@ def learn_head(
         trees=trees,
         ranges=compute_ranges(parts.train.rows, fitted.caps, columns),
         test_score=score,
-        metrics=evaluate(parts.test, score, fitted.threshold, seed),
+        metrics=evaluate(parts.test, score, fitted.find_thresholds(parts.test.rows), seed),
     )
 
 

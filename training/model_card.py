@@ -114,6 +114,10 @@ def _write_hints(heads: Sequence[HeadManifest], language: Language) -> list[Bloc
         words.HINT.to(language).format(
             head=head.name,
             threshold=head.verify_threshold,
+            strata="".join(
+                words.STRATUM.to(language).format(name=name, threshold=threshold)
+                for name, threshold in head.strata_thresholds.items()
+            ),
             target=head.false_alarm_target,
             alarms=_show_alarms(head.metrics, language),
         )

@@ -130,7 +130,7 @@ def compare(
     head: str,
     found: Rows,
     expected: npt.NDArray[np.float64],
-    threshold: float | None,
+    thresholds: npt.NDArray[np.float64] | None,
 ) -> Parity:
     """Return how the graph's probabilities compare with XGBoost's.
 
@@ -138,12 +138,12 @@ def compare(
         head: Name of the head.
         found: The graph's, shape `(n,)`.
         expected: XGBoost's margin on winsorised rows, calibrated in double precision.
-        threshold: The hint's threshold; None: the head gives no hint.
+        thresholds: The hint's, of each row; None: the head gives no hint.
     """
     difference = np.abs(found.astype(np.float64) - expected)
     n_changed = 0
-    if threshold is not None:
-        n_changed = int(((found >= threshold) != (expected >= threshold)).sum())
+    if thresholds is not None:
+        n_changed = int(((found >= thresholds) != (expected >= thresholds)).sum())
     return Parity(head, len(found), float(difference.max(initial=0.0)), n_changed)
 
 

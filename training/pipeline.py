@@ -182,7 +182,7 @@ def train_bundle(
         rows = _choose_parity_rows(one.head)
         found = run_model(session, rows)[one.name]
         expected = predict_probability(one.head.fitted, rows)
-        parities.append(compare(one.name, found, expected, one.head.fitted.threshold))
+        parities.append(compare(one.name, found, expected, one.head.fitted.find_thresholds(rows)))
         require_parity(parities[-1])
     golden = _make_golden(learned, options.seed)
     draft = Manifest(
@@ -345,7 +345,8 @@ def _describe(one: _Learned, parameters: HeadParameters) -> HeadManifest:
         label_source=one.label_source,
         label=definition.label,
         horizon_days=definition.horizon_days,
-        verify_threshold=fitted.threshold,
+        verify_threshold=None if fitted.thresholds is None else fitted.thresholds.value,
+        strata_thresholds={} if fitted.thresholds is None else dict(fitted.thresholds.by_stratum),
         false_alarm_target=parameters.false_alarm_target if definition.gives_hint else None,
         n_trees=head.trees.n_trees,
         n_train=sum(train.count_classes()),

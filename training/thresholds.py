@@ -80,6 +80,12 @@ def choose_thresholds(
             capped[place] = choose_threshold(score[is_in], cap, honesty[is_in])
 
 
+def choose_one_threshold(score: Floats, honesty: Floats, rows: Rows, target: float) -> Thresholds:
+    """Return one threshold for all cases; `rows` are not looked at."""
+    del rows
+    return Thresholds(choose_threshold(score, target, honesty))
+
+
 def _compute_share(
     score: Floats, honesty: Floats, is_in: npt.NDArray[np.bool_], threshold: float
 ) -> float:

@@ -188,8 +188,9 @@ def _flag_orders(source: LearningSource, later: Flags) -> Flags:
     parts = divide_cases(definition, cases, facts, source.cut_us, end_us, SEED)
     parameters = replace(PARAMETERS, false_alarm_target=ORDER_ALARM_TARGET)
     head = fit_head(parts.train, parameters, SEED, gives_hint=True)
-    assert head.threshold is not None
-    return predict_probability(head, cases.rows[later]) >= head.threshold
+    thresholds = head.find_thresholds(cases.rows[later])
+    assert thresholds is not None
+    return predict_probability(head, cases.rows[later]) >= thresholds
 
 
 def _judge_clicks(source: LearningSource, folder: Path) -> JudgedClicks:

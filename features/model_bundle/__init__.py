@@ -10,7 +10,7 @@ trees.npz       the same trees as flat arrays, for attributions (see `trees`)
 manifest.json   what the model is, what it was learned from, checksums, golden vectors
 manifest.sig    who made it: a signature of manifest.json (see `signing`); may be absent
 MODEL_CARD.md   the same for people
-report/*.png    reliability and precision-recall curves
+report/         one HTML page: figures, plots and card in English and Chinese
 ```
 
 Bundles of one tenant stand side by side in one folder, each named by its version;

@@ -44,7 +44,7 @@ class HeadMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         pr_auc: Average precision.
         roc_auc: Area under the ROC curve.
         brier: Mean squared error of the probability.
-        calibration_error: Expected calibration error over ten bins of equal weight.
+        calibration_error: Expected calibration error over 15 bins of equal weight.
         false_alarm_rate: Share of good customers' cases at or above `verify_threshold`,
             checked or not, each counted by how honest its customer most likely is.
         recall: Share of positives at or above it.
@@ -119,7 +119,8 @@ class HeadManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         label_source: `tenant` (own outcomes) or `simulated` (shadow use only).
         label: What counts as positive, negative and unknown, for people.
         horizon_days: Time after the case within which the outcome counts.
-        verify_threshold: At or above it the hint is `VERIFY`; None: the head gives no hint.
+        verify_threshold: At or above it the hint is `VERIFY`, where no stratum has a threshold of
+            its own; None: the head gives no hint.
         false_alarm_target: Share of good customers' cases that the threshold was set for.
         n_trees: Trees kept (chosen by cross-validation).
         n_train: Cases learned from.
@@ -128,6 +129,8 @@ class HeadManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         window: The time split.
         ranges: What training saw of each feature, in order.
         metrics: On the test part; None: too few cases, see the model card.
+        strata_thresholds: In place of `verify_threshold` for cases of some strata, by name
+            (`model_bundle.strata`).
     """
 
     target: str
@@ -144,6 +147,7 @@ class HeadManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     window: TrainingWindow
     ranges: list[FeatureRange]
     metrics: HeadMetrics | None
+    strata_thresholds: dict[str, float] = {}
 
     @property
     def name(self) -> str:

@@ -36,8 +36,10 @@ class Stratum:
     tests: tuple[tuple[int, float, float], ...]
 
 
-def _define(name: str, *tests: tuple[str, float, float]) -> Stratum:
-    return Stratum(name, tuple((FEATURE_NAMES.index(column), *span) for column, *span in tests))
+def _define(stratum: str, *tests: tuple[str, float, float]) -> Stratum:
+    return Stratum(
+        stratum, tuple((FEATURE_NAMES.index(name), low, high) for name, low, high in tests)
+    )
 
 
 STRATA = (

@@ -23,7 +23,8 @@ def _result(
     row: int = 0,
 ) -> HeadResult:
     name = "abuse__return" if target == pb.TARGET_ABUSE else "cancel__order"
-    return HeadResult(Head(name, target, Call.RETURN, source, threshold, 0), probability, row)
+    head = Head(name, target, Call.RETURN, source, threshold, 0)
+    return HeadResult(head, probability, row, threshold)
 
 
 def _edit(old: str, new: str) -> Policy:

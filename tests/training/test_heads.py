@@ -38,7 +38,7 @@ def _draw(n: int = 2_000, seed: int = 0) -> Part:
 def test_the_same_cases_and_seed_give_the_same_bytes() -> None:
     one, other = (fit_head(_draw(), QUICK, 3, gives_hint=True) for _ in range(2))
     assert one.booster.save_raw() == other.booster.save_raw()
-    assert (one.calibration, one.threshold) == (other.calibration, other.threshold)
+    assert (one.calibration, one.thresholds) == (other.calibration, other.thresholds)
     assert one.booster.save_raw() != fit_head(_draw(), QUICK, 4, gives_hint=True).booster.save_raw()
 
 
@@ -68,15 +68,16 @@ def test_cases_of_unknown_outcome_teach_nothing_but_the_threshold() -> None:
     np.testing.assert_allclose(
         predict_probability(together, later.rows), predict_probability(alone, later.rows)
     )
-    assert together.threshold != alone.threshold
+    assert together.thresholds != alone.thresholds
 
 
 def test_good_customers_are_flagged_as_rarely_as_asked() -> None:
     parameters = replace(QUICK, false_alarm_target=0.03)
     fitted = fit_head(_draw(6_000), parameters, 1, gives_hint=True)
     later = _draw(6_000, seed=9)
-    assert fitted.threshold is not None
-    flagged = predict_probability(fitted, later.rows)[later.honesty > 0.0] >= fitted.threshold
+    thresholds = fitted.find_thresholds(later.rows)
+    assert thresholds is not None
+    flagged = (predict_probability(fitted, later.rows) >= thresholds)[later.honesty > 0.0]
     assert 0.015 < flagged.mean() < 0.045
 
 

@@ -51,6 +51,8 @@ class Judged:
         value_minor: What the case is about, minor units.
         world: Number of the case's world; None: one world.
         slices: Parts to look at on their own.
+        is_alarm: Which cases the hint flags, where strata have thresholds of their own; None: those
+            at or above the one threshold.
         honest_weight: How many honest customers' cases each stands for, where that is known
             of cases without outcome, too; None: `weight * honesty`.
     """
@@ -64,6 +66,7 @@ class Judged:
     world: Ints | None = None
     slices: Mapping[str, Flags] = field(default_factory=dict)
     honest_weight: Floats | None = None
+    is_alarm: Flags | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would give figures without meaning.
@@ -91,6 +94,7 @@ class Judged:
             self.cluster[flags], self.value_minor[flags],
             None if self.world is None else self.world[flags],
             honest_weight=None if self.honest_weight is None else self.honest_weight[flags],
+            is_alarm=None if self.is_alarm is None else self.is_alarm[flags],
         )  # fmt: skip
 
 
@@ -186,9 +190,12 @@ def sort_cases(
     honest = judged.weight * judged.honesty
     if judged.honest_weight is not None:
         honest = judged.honest_weight
+    is_alarm = None if threshold is None else score >= threshold
+    if threshold is not None and judged.is_alarm is not None:
+        is_alarm = judged.is_alarm[chosen]
     return SortedCases(
         judged.label[chosen], score, judged.weight[chosen], honest[chosen],
-        judged.value_minor[chosen], None if threshold is None else score >= threshold, costs,
+        judged.value_minor[chosen], is_alarm, costs,
     )  # fmt: skip
 
 

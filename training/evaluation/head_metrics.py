@@ -16,21 +16,21 @@ MIN_TEST_POSITIVES = 5
 N_RESAMPLES = 200
 
 
-def evaluate(test: Part, score: Floats, threshold: float | None, seed: int) -> HeadMetrics | None:
+def evaluate(test: Part, score: Floats, thresholds: Floats | None, seed: int) -> HeadMetrics | None:
     """Return the figures of a head's test part; None if it has too few positives.
 
     Args:
         test: Cases with outcomes as known at the end of the log.
         score: The head's probabilities of them.
-        threshold: The hint's; None: no hint.
+        thresholds: The hint's, of each case; None: no hint.
         seed: Seed of the bootstrap.
     """
     n_negative, n_positive = test.count_classes()
     if n_positive < MIN_TEST_POSITIVES or n_negative == 0:
         return None
     false_alarm_rate = recall = None
-    if threshold is not None:
-        is_alarm = (score >= threshold).astype(np.float64)
+    if thresholds is not None:
+        is_alarm = (score >= thresholds).astype(np.float64)
         if test.honesty.sum() > 0.0:
             false_alarm_rate = float(np.average(is_alarm, weights=test.honesty))
         recall = float(np.average(is_alarm, weights=test.weight * test.label))

@@ -53,10 +53,11 @@ TOO_FEW: Final = Words("too few", "太少")
 
 HINTS: Final = Words("Hints", "提示")
 HINT: Final = Words(
-    "`{head}` says `VERIFY` from {threshold:.4f} on, set for {target:.1%} of good customers' "
-    "cases{alarms}.",
-    "`{head}` 自 {threshold:.4f} 起提示 `VERIFY`，按好客户案例的 {target:.1%} 设定{alarms}。",
+    "`{head}` says `VERIFY` from {threshold:.4f} on{strata}, set for {target:.1%} of good "
+    "customers' cases{alarms}.",
+    "`{head}` 自 {threshold:.4f} 起提示 `VERIFY`{strata}，按好客户案例的 {target:.1%} 设定{alarms}。",
 )
+STRATUM: Final = Words(" (`{name}`: from {threshold:.4f})", "（`{name}`：自 {threshold:.4f}）")
 ALARMS: Final = Words(
     "; on later cases it flags {rate:.1%} of good customers' and {recall:.1%} of abusive ones",
     "；在之后的案例上标记好客户的 {rate:.1%}、滥用的 {recall:.1%}",

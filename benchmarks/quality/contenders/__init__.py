@@ -46,12 +46,12 @@ class Scored:
 
     Attributes:
         score: Of the returns after the cut; greater is more likely abuse.
-        threshold: At or above it a return is verified; set before the cut.
+        threshold: At or above it a return is verified; set before the cut, for all or for each.
         is_probability: The scores claim to be probabilities.
     """
 
     score: Floats
-    threshold: float
+    threshold: float | Floats
     is_probability: bool
 
 

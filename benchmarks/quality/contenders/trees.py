@@ -27,8 +27,9 @@ class Hemostat:
     def run(self, task: Task) -> Scored:
         """Learn as `hemostat train` does."""
         head = fit_head(task.train, PARAMETERS, SEED, gives_hint=True)
-        assert head.threshold is not None
-        return Scored(predict_probability(head, task.test_rows), head.threshold, True)
+        thresholds = head.find_thresholds(task.test_rows)
+        assert thresholds is not None
+        return Scored(predict_probability(head, task.test_rows), thresholds, True)
 
 
 class RequestTrees:
@@ -49,9 +50,9 @@ class RequestTrees:
             gives_hint=True,
             features=[feature for feature in FEATURES if feature.is_request],
         )
-        assert head.threshold is not None
+        assert head.thresholds is not None
         rows = np.ascontiguousarray(task.test_rows[:, IS_REQUEST])
-        return Scored(predict_probability(head, rows), head.threshold, True)
+        return Scored(predict_probability(head, rows), head.thresholds.value, True)
 
 
 class PlainTrees:
