@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +14,7 @@ Floats = npt.NDArray[np.float64]
 _NEWTON_STEPS = 50
 _FLAT_SLOPE = 1e-3
 _MIN_GAP = 1e-5
+_LEAST_SPREAD = 1e-12
 
 
 def compute_probability(margin: Floats, calibration: Calibration) -> Floats:
@@ -19,8 +22,34 @@ def compute_probability(margin: Floats, calibration: Calibration) -> Floats:
     return 1.0 / (1.0 + np.exp(-(calibration.slope * margin + calibration.intercept)))
 
 
-def fit_platt(margin: Floats, label: Floats, weight: Floats) -> Calibration:
+@dataclass(frozen=True, eq=False)
+class LookErrors:
+    """How a label errs, case by case; arrays of `n` entries.
+
+    Attributes:
+        missed: Chance that a positive case is labelled 0.
+        blamed: Chance that a negative case is labelled 1.
+    """
+
+    missed: Floats
+    blamed: Floats
+
+    def select(self, is_wanted: npt.NDArray[np.bool_]) -> LookErrors:
+        """Return those of some cases."""
+        return LookErrors(self.missed[is_wanted], self.blamed[is_wanted])
+
+    def find_seen(self, probability: Floats) -> Floats:
+        """Return the probability that the label will be 1, given that of the case being so."""
+        return self.blamed + (1.0 - self.missed - self.blamed) * probability
+
+
+def fit_platt(
+    margin: Floats, label: Floats, weight: Floats, errors: LookErrors | None = None
+) -> Calibration:
     """Return the Platt scaling of margins: maximum weighted likelihood of two numbers.
+
+    Labels that err are taken for what they are: the likelihood is that of the label, the
+    probability that of the case.
 
     Targets are smoothed as in Platt (1999), so that few positives do not make it
     certain. Two numbers instead of an isotonic curve: monotone without ties, exact
@@ -32,16 +61,24 @@ def fit_platt(margin: Floats, label: Floats, weight: Floats) -> Calibration:
         margin: Margins of trees that did not see the cases, shape `(n,)`.
         label: 0 or 1.
         weight: How many cases each stands for.
+        errors: How the labels err; None: not at all.
     """
     share = weight / weight.mean()
     n_positive, n_negative = float((share * label).sum()), float((share * (1.0 - label)).sum())
     target = np.where(label > 0, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
     design = np.column_stack([margin, np.ones_like(margin)])
     beta = np.array([1.0, 0.0])
+    certain = LookErrors(np.zeros(len(margin)), np.zeros(len(margin)))
+    looks = certain if errors is None else errors
+    contrast = 1.0 - looks.missed - looks.blamed
     for _ in range(_NEWTON_STEPS):
         p = 1.0 / (1.0 + np.exp(-(design @ beta)))
-        gradient = design.T @ (share * (p - target))
-        hessian = (design * (share * p * (1.0 - p))[:, None]).T @ design
+        seen = looks.find_seen(p)
+        # Fisher scoring; with labels that do not err it is Newton's method.
+        steepness = contrast * p * (1.0 - p)
+        spread = np.maximum(seen * (1.0 - seen), _LEAST_SPREAD)
+        gradient = design.T @ (share * (seen - target) * steepness / spread)
+        hessian = (design * (share * steepness**2 / spread)[:, None]).T @ design
         # Margins that are all equal leave the slope undetermined.
         hessian += 1e-9 * np.trace(hessian) * np.eye(2)
         step = np.linalg.solve(hessian, gradient)

@@ -22,7 +22,7 @@ from features.definition import FeatureDefinition
 from features.definitions import FEATURES
 from features.errors import HemostatError
 from features.model_bundle.manifest import Calibration
-from training.calibration import compute_probability, fit_platt
+from training.calibration import LookErrors, compute_probability, fit_platt
 from training.facts import Flags, Ints
 from training.thresholds import Thresholds, choose_one_threshold, choose_thresholds
 
@@ -75,6 +75,7 @@ class Part:
             outcome is unknown it may be a guess (see `labelling.hindsight`).
         lesson_weight: How much each case counts in growing trees, 0: not at all; None: the
             root of its weight.
+        errors: How labels err; None: not at all.
     """
 
     rows: Rows
@@ -84,6 +85,7 @@ class Part:
     honesty: Floats
     lesson: Floats | None = None
     lesson_weight: Floats | None = None
+    errors: LookErrors | None = None
 
     def __len__(self) -> int:
         """Return the number of cases."""
@@ -104,6 +106,7 @@ class Part:
             self.honesty[is_wanted],
             None if self.lesson is None else self.lesson[is_wanted],
             None if self.lesson_weight is None else self.lesson_weight[is_wanted],
+            None if self.errors is None else self.errors.select(is_wanted),
         )
 
     def select_known(self) -> Part:
@@ -165,7 +168,8 @@ def fit_head(
     caps = compute_caps(train.select_known().rows, features)
     n_trees, margin = cross_fit(train, caps, parameters, seed)
     is_known = train.weight > 0.0
-    calibration = fit_platt(margin[is_known], train.label[is_known], train.weight[is_known])
+    known = train.select(is_known)
+    calibration = fit_platt(margin[is_known], known.label, known.weight, known.errors)
     thresholds = None
     if gives_hint:
         score = compute_probability(margin, calibration)

@@ -13,18 +13,24 @@ from features.definitions import FEATURES
 from features.model_bundle.manifest import FeatureRange, HeadMetrics
 from features.model_bundle.trees import TreeArrays
 from training.booster_trees import compile_trees, from_booster
+from training.calibration import LookErrors
 from training.cases import CaseSet
 from training.evaluation.head_metrics import evaluate
 from training.facts import FactLog, Flags
 from training.heads import FittedHead, HeadParameters, Part, fit_head, predict_probability
 from training.labelling.hindsight import look_back
+from training.labelling.noise import estimate_error
+from training.labelling.origins import build_label_book
 from training.labelling.verdicts import find_confirmed_groups
 from training.labelling.weights import Weights, compute_weights
-from training.labels import HeadDefinition, label_cases
+from training.labels import HeadDefinition, Labels, label_cases
 from training.split import Split, split_cases
 
 Rows = npt.NDArray[np.float32]
 
+STATED_SPECIFICITY = 0.99
+"""Share of honest cases that checks and appeals clear, where nobody states another."""
+LEAST_SENSITIVITY = 0.5
 MIN_HONESTY = 0.5
 """Customers more likely honest than not make the typical good customer."""
 
@@ -135,6 +141,7 @@ def _build_part(
     A head that gives hints learns from guesses, too, and counts false alarms by honesty.
     """
     known = definition.find(cases, facts, definition.horizon_us)
+    errors = _find_errors(facts, known) if definition.gives_hint else None
     weight = weights.anchor
     label = np.where(weight > 0.0, known.value, 0.0)
     is_confirmed = np.isin(cases.group, find_confirmed_groups(facts)) | (label > 0.0)
@@ -142,7 +149,7 @@ def _build_part(
     seen = look_back(cases, known, weight, is_part, seed) if definition.gives_hint else None
     if seen is None:
         lesson = np.where(weights.tree > 0.0, known.value, 0.0)
-        return Part(cases.rows, label, weight, cases.group, honesty, lesson, weights.tree)
+        return Part(cases.rows, label, weight, cases.group, honesty, lesson, weights.tree, errors)
     return Part(
         cases.rows,
         label,
@@ -151,7 +158,21 @@ def _build_part(
         np.minimum(honesty, seen.honesty),
         lesson=seen.guess,
         lesson_weight=np.ones(len(cases)),
+        errors=errors,
     )
+
+
+def _find_errors(facts: FactLog, known: Labels) -> LookErrors | None:
+    """Return how verdicts err, as far as cases looked at twice tell; None: they do not tell.
+
+    Cases that nobody had to look at (`is_selective` is not set) are what they are.
+    """
+    found = estimate_error(build_label_book(facts), specificity=STATED_SPECIFICITY)
+    if found is None:
+        return None
+    is_look = known.is_selective.astype(np.float64)
+    sensitivity = max(found.sensitivity, LEAST_SENSITIVITY)
+    return LookErrors((1.0 - sensitivity) * is_look, (1.0 - STATED_SPECIFICITY) * is_look)
 
 
 def learn_head(

@@ -55,7 +55,8 @@ HINTS: Final = Words("Hints", "提示")
 HINT: Final = Words(
     "`{head}` says `VERIFY` from {threshold:.4f} on{strata}, set for {target:.1%} of good "
     "customers' cases{alarms}.",
-    "`{head}` 自 {threshold:.4f} 起提示 `VERIFY`{strata}，按好客户案例的 {target:.1%} 设定{alarms}。",
+    "`{head}` 自 {threshold:.4f} 起提示 `VERIFY`{strata}，"
+    "按好客户案例的 {target:.1%} 设定{alarms}。",
 )
 STRATUM: Final = Words(" (`{name}`: from {threshold:.4f})", "（`{name}`：自 {threshold:.4f}）")
 ALARMS: Final = Words(
