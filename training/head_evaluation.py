@@ -92,6 +92,7 @@ def judge_part(part: Part, score: Floats, ring: Ints | None = None) -> Judged | 
         weight=part.weight,
         honesty=part.honesty,
         honest_weight=part.honesty,
+        seen=None if part.errors is None else part.errors.find_seen(score.astype(np.float64)),
         cluster=cluster,
         value_minor=read_values(part.rows),
         slices={

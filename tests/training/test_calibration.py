@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.calibration import choose_threshold, compute_probability, fit_platt
+from training.calibration import (
+    LookErrors,
+    choose_threshold,
+    compute_probability,
+    fit_platt,
+)
 
 
 def test_platt_finds_the_distortion_of_margins() -> None:
@@ -72,3 +77,22 @@ def test_doubtful_honesty_counts_by_its_share(
     certain = honesty == 1.0
     if certain.all():
         assert threshold == choose_threshold(score, target)
+
+
+def test_probabilities_are_of_the_case_where_labels_err() -> None:
+    random = np.random.default_rng(9)
+    n = 200_000
+    margin = random.normal(-1.5, 1.2, n)
+    truth = random.random(n) < 1.0 / (1.0 + np.exp(-(1.4 * margin - 0.6)))
+    looked_at = random.random(n) < 0.7  # The others' labels are right.
+    missed, blamed = 0.2 * looked_at, 0.02 * looked_at
+    label = np.where(truth, random.random(n) >= missed, random.random(n) < blamed).astype(float)
+    errors = LookErrors(missed, blamed)
+    found = fit_platt(margin, label, np.ones(n), errors)
+    assert found.slope == pytest.approx(1.4, abs=0.05)
+    assert found.intercept == pytest.approx(-0.6, abs=0.05)
+    score = compute_probability(margin, found)
+    assert score.mean() == pytest.approx(truth.mean(), rel=0.02)
+    assert errors.find_seen(score).mean() == pytest.approx(label.mean(), rel=0.01)
+    naive = compute_probability(margin, fit_platt(margin, label, np.ones(n)))
+    assert naive.mean() < 0.95 * truth.mean()

@@ -51,6 +51,8 @@ class Judged:
         value_minor: What the case is about, minor units.
         world: Number of the case's world; None: one world.
         slices: Parts to look at on their own.
+        seen: Probability that the label will say 1, where labels err: what calibration is judged
+            by; None: the score.
         is_alarm: Which cases the hint flags, where strata have thresholds of their own; None: those
             at or above the one threshold.
         honest_weight: How many honest customers' cases each stands for, where that is known
@@ -67,6 +69,7 @@ class Judged:
     slices: Mapping[str, Flags] = field(default_factory=dict)
     honest_weight: Floats | None = None
     is_alarm: Flags | None = None
+    seen: Floats | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would give figures without meaning.
@@ -87,6 +90,10 @@ class Judged:
         is_in = chosen > 0.0
         return ScoredCases(self.label[is_in], self.score[is_in], chosen[is_in], self.cluster[is_in])
 
+    def to_seen_cases(self) -> ScoredCases:
+        """Return the cases with the probabilities that their labels will say 1."""
+        return replace(self, score=self.score if self.seen is None else self.seen).to_cases()
+
     def take(self, flags: Flags | Ints) -> Judged:
         """Return a part of the cases, by flags or places, without slices."""
         return Judged(
@@ -95,6 +102,7 @@ class Judged:
             None if self.world is None else self.world[flags],
             honest_weight=None if self.honest_weight is None else self.honest_weight[flags],
             is_alarm=None if self.is_alarm is None else self.is_alarm[flags],
+            seen=None if self.seen is None else self.seen[flags],
         )  # fmt: skip
 
 
@@ -196,6 +204,7 @@ def sort_cases(
     return SortedCases(
         judged.label[chosen], score, judged.weight[chosen], honest[chosen],
         judged.value_minor[chosen], is_alarm, costs,
+        None if judged.seen is None else judged.seen[chosen],
     )  # fmt: skip
 
 
@@ -209,7 +218,7 @@ def _collect(
         name: to_estimate(float(values[place]), table[:, place])
         for place, name in enumerate(FIGURES)
     }
-    cases = part.to_cases()
+    cases = part.to_seen_cases()
     line = fit_calibration_line(cases)
     hint = None
     if threshold is not None:

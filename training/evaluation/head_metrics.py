@@ -35,6 +35,9 @@ def evaluate(test: Part, score: Floats, thresholds: Floats | None, seed: int) ->
             false_alarm_rate = float(np.average(is_alarm, weights=test.honesty))
         recall = float(np.average(is_alarm, weights=test.weight * test.label))
     cases = to_scored_cases(test, score)
+    seen = cases
+    if test.errors is not None:
+        seen = to_scored_cases(test, test.errors.find_seen(score))
     pr_auc, roc_auc = bootstrap_ranking(cases, N_RESAMPLES, seed)
     return HeadMetrics(
         n=len(cases.label),
@@ -43,8 +46,8 @@ def evaluate(test: Part, score: Floats, thresholds: Floats | None, seed: int) ->
         prevalence=compute_prevalence(cases),
         pr_auc=_to_interval(pr_auc),
         roc_auc=_to_interval(roc_auc),
-        brier=compute_brier(cases),
-        calibration_error=compute_calibration_error(cases),
+        brier=compute_brier(seen),
+        calibration_error=compute_calibration_error(seen),
         false_alarm_rate=false_alarm_rate,
         recall=recall,
     )

@@ -46,11 +46,14 @@ class SortedCases:
         value_minor: What the case is about, minor units, shape `(n,)`.
         is_alarm: Which cases raise an alarm, shape `(n,)`; None: there is no hint.
         costs: For the money.
+        seen: Probabilities that the labels say 1, where labels err, shape `(n,)`; None: the
+            scores. Calibration is judged by them.
     """
 
     def __init__(
         self, label: Floats, score: Floats, weight: Floats, honest_weight: Floats,
         value_minor: Floats, is_alarm: Flags | None, costs: CostMatrix,
+        seen: Floats | None = None,
     ) -> None:  # fmt: skip
         # Reversed, so that equal scores stand as an ascending stable sort has them.
         self.order: Ints = np.argsort(score, kind="stable")[::-1]
@@ -59,9 +62,10 @@ class SortedCases:
         self._weight = weight[self.order]
         self._label = label[self.order]
         self._honest = honest_weight[self.order]
-        p = np.clip(self.score, 1e-9, 1.0 - 1e-9)
+        self._seen = self.score if seen is None else seen[self.order]
+        p = np.clip(self._seen, 1e-9, 1.0 - 1e-9)
         self._margin = np.log(p) - np.log1p(-p)
-        self._squares = (self.score - self._label) ** 2
+        self._squares = (self._seen - self._label) ** 2
         everywhere = np.ones(len(label), np.bool_)
         value = value_minor[self.order]
         self._gain: Floats = compute_costs(~everywhere, self._label, value, costs) - compute_costs(
@@ -91,7 +95,7 @@ class SortedCases:
         above = np.cumsum(weight)
         positive_above = np.cumsum(positive_weight)
         honest_above = np.cumsum(honest)
-        expected_above = np.cumsum(weight * self.score)
+        expected_above = np.cumsum(weight * self._seen)
         ends = self.ends
         found = [
             *_measure_ranking(positive_above[ends], above[ends]),
