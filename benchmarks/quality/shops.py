@@ -166,8 +166,13 @@ def fit_oracle(shops: Sequence[TrueCases], cut_us: int) -> FittedHead:
             )
         )
         n_persons += int(shop.person.max()) + 1
-    names = ("rows", "label", "weight", "group", "honesty")
-    whole = Part(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    whole = Part(
+        rows=np.concatenate([part.rows for part in parts]),
+        label=np.concatenate([part.label for part in parts]),
+        weight=np.concatenate([part.weight for part in parts]),
+        group=np.concatenate([part.group for part in parts]),
+        honesty=np.concatenate([part.honesty for part in parts]),
+    )
     return fit_head(whole, PARAMETERS, SEED, gives_hint=False)
 
 

@@ -22,7 +22,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -39,7 +39,7 @@ TRUSTED_KEYS_VARIABLE = "HEMOSTAT_TRUSTED_KEYS"
 PUBLIC_SUFFIX = ".pub.pem"
 """How files of public keys end; a folder of trusted keys holds such files."""
 
-_ALGORITHM = "ed25519"
+_ALGORITHM: Final = "ed25519"
 _MAX_SIGNATURE_BYTES = 4096
 _SIGN = "sign it with `hemostat keys sign BUNDLE --key FILE` where the trusted key is kept"
 _DISTRUST = "do not use it: ask who wrote it, then train or sign it again"

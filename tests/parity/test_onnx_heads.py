@@ -235,7 +235,7 @@ def test_the_graph_is_valid_onnx_without_external_data() -> None:
 )
 def test_the_gate_refuses_a_graph_that_answers_otherwise(found: float, fault: str) -> None:
     expected = np.array([0.1, 0.5])
-    parity = compare("head", np.array([0.1, found], np.float32), expected, 0.5)
+    parity = compare("head", np.array([0.1, found], np.float32), expected, np.full(2, 0.5))
     with pytest.raises(HemostatError, match=fault):
         require_parity(parity)
-    require_parity(compare("head", expected.astype(np.float32), expected, 0.3))
+    require_parity(compare("head", expected.astype(np.float32), expected, np.full(2, 0.3)))

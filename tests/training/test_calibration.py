@@ -85,7 +85,8 @@ def test_probabilities_are_of_the_case_where_labels_err() -> None:
     margin = random.normal(-1.5, 1.2, n)
     truth = random.random(n) < 1.0 / (1.0 + np.exp(-(1.4 * margin - 0.6)))
     looked_at = random.random(n) < 0.7  # The others' labels are right.
-    missed, blamed = 0.2 * looked_at, 0.02 * looked_at
+    missed = np.where(looked_at, 0.2, 0.0)
+    blamed = np.where(looked_at, 0.02, 0.0)
     label = np.where(truth, random.random(n) >= missed, random.random(n) < blamed).astype(float)
     errors = LookErrors(missed, blamed)
     found = fit_platt(margin, label, np.ones(n), errors)

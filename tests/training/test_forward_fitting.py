@@ -94,7 +94,7 @@ def test_the_same_cases_give_the_same_bytes_and_no_threshold(moving: tuple[Part,
     )
     assert one.booster.save_raw() == other.booster.save_raw()
     assert one.calibration == other.calibration
-    assert one.threshold is None
+    assert one.thresholds is None
 
 
 def test_the_newest_cases_do_not_calibrate_before_they_have_settled(

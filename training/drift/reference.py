@@ -193,8 +193,8 @@ def encode_reference(calls: Mapping[str, CallReference]) -> bytes:
             arrays[f"{call}/{part}/counts"] = spread.counts
             arrays[f"{call}/{part}/n_customers"] = np.array(spread.n_customers)
     buffer = io.BytesIO()
-    # mypy takes the ** for `allow_pickle`; numpy stamps every entry 1980, so bytes are stable.
-    np.savez_compressed(buffer, **arrays)
+    # numpy stamps every entry 1980, so bytes are stable; arrays by name, none is `allow_pickle`.
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 

@@ -90,7 +90,7 @@ def test_figures_of_a_world_equal_those_of_the_evaluation_package() -> None:
             scored.score, label, times, good,
             find_threshold(scored.score, good, POLICY.false_alarm_target),
         )  # fmt: skip
-        own = judge_threshold(scored.score, label, times, good, scored.threshold)
+        own = judge_threshold(scored.score, label, times, good, float(scored.threshold))
         assert found[name, PR_AUC].value == pytest.approx(compute_pr_auc(cases))
         assert found[name, ROC_AUC].value == pytest.approx(compute_roc_auc(cases))
         assert found[name, RECALL].value == pytest.approx(exact.recall)

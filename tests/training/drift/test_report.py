@@ -99,8 +99,10 @@ def _move(rows: Rows) -> Rows:
     return moved
 
 
-def _measure(bundle: Path, log: Path, **options: int) -> DriftReport:
-    return measure_drift(DriftOptions(bundle, log, **options))
+def _measure(
+    bundle: Path, log: Path, from_us: int | None = None, until_us: int | None = None
+) -> DriftReport:
+    return measure_drift(DriftOptions(bundle, log, from_us=from_us, until_us=until_us))
 
 
 def test_the_same_kind_of_cases_is_stable(bundle: Path, write_log: WriteLog) -> None:
