@@ -23,6 +23,7 @@ from features.model_bundle import (
     Manifest,
     encode_trees,
 )
+from features.model_bundle.runtime import ort
 from features.model_bundle.signing import SigningKey
 from training.attributes import find_declaration
 from training.bundle_writing import (
@@ -174,8 +175,7 @@ def train_bundle(
     require_honest_sources(sources, options.allowed_columns)
     learned, skipped = _learn_all(sources, options, progress)
     progress("export", 0, 1)
-    trees = {one.name: one.head.trees for one in learned}
-    model = build_model(trees, len(own.columns))
+    model = build_model({one.name: one.head.trees for one in learned}, len(own.columns))
     session = open_session(model)
     parities = []
     for one in learned:
@@ -202,18 +202,7 @@ def train_bundle(
         seed=options.seed,
         libraries={name: metadata.version(name) for name in _LIBRARIES},
     )
-    files = {
-        MODEL_FILE: model,
-        TREES_FILE: encode_trees(trees),
-        **write_cards(draft, skipped),
-        LINEAGE_FILE: _describe_lineage(sources, options, parities),
-        REFERENCE_FILE: describe_cases(
-            own.cases.cases, own.cut_us, draft.schema, draft.heads, partial(run_model, session)
-        ),
-        REPORT_FILE: write_report(
-            draft, skipped, [one.head for one in learned], options.costs, options.seed
-        ),
-    }
+    files = _encode_files(draft, model, session, sources, learned, skipped, parities, options)
     folder, manifest = write_bundle(options.out, draft, files, options.key)
     change = register(
         options.out,
@@ -233,6 +222,29 @@ def train_bundle(
         change=change,
         attributes=own.encoded,
     )
+
+
+def _encode_files(
+    draft: Manifest,
+    model: bytes,
+    session: ort.InferenceSession,
+    sources: Sequence[LearningSource],
+    learned: Sequence[_Learned],
+    skipped: Sequence[SkippedHead],
+    parities: Sequence[Parity],
+    options: TrainingOptions,
+) -> dict[str, bytes]:
+    """Return what stands in the bundle beside its manifest, by name of the file."""
+    own, heads = sources[0], [one.head for one in learned]
+    run = partial(run_model, session)
+    return {
+        MODEL_FILE: model,
+        TREES_FILE: encode_trees({one.name: one.head.trees for one in learned}),
+        LINEAGE_FILE: _describe_lineage(sources, options, parities),
+        REFERENCE_FILE: describe_cases(own.cases.cases, own.cut_us, draft.schema, draft.heads, run),
+        REPORT_FILE: write_report(draft, skipped, heads, options.costs, options.seed),
+        **write_cards(draft, skipped),
+    }
 
 
 def _open_sources(options: TrainingOptions, progress: Progress) -> list[LearningSource]:

@@ -28,10 +28,23 @@ from hemostat.cli.steps import show_steps
 
 if TYPE_CHECKING:
     from features.model_bundle import HeadManifest, HeadMetrics
+    from features.model_bundle.signing import SigningKey
     from training.pipeline import TrainingResult
     from training.registry.promotion import Change
 
 app = typer.Typer()
+
+CutOption = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%d"],
+        help="Day (UTC) on which the model is born; default: after 70 % of the log.",
+    ),
+]
+AllowColumnOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Column to learn from although the leak gate refuses it; repeatable."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +134,7 @@ def train(
         Path | None,
         typer.Option(help="Your own fields, declared; default: the log's attributes.yaml."),
     ] = None,
-    cut: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            help="Day (UTC) on which the model is born; default: after 70 % of the log.",
-        ),
-    ] = None,
+    cut: CutOption = None,
     false_alarms: Annotated[
         float,
         typer.Option(min=0.0, max=0.5, help="Share of good customers' cases that may be flagged."),
@@ -137,10 +144,7 @@ def train(
     wants_promotion: Annotated[
         bool, typer.Option("--promote", help="Promote it at once, if the gates let it.")
     ] = False,
-    allow_column: Annotated[
-        list[str] | None,
-        typer.Option(help="Column to learn from although the leak gate refuses it; repeatable."),
-    ] = None,
+    allow_column: AllowColumnOption = None,
     signing_key: SigningKeyOption = None,
     by: ByOption = "",
     as_json: JsonOption = False,
@@ -156,7 +160,6 @@ def train(
     --allow-column lets one pass, and the lineage says so. With --promote the gates are asked
     here; a refusal ends with code 5.
     """
-    from features.model_bundle.signing import read_signing_key
     from training.heads import HeadParameters
     from training.pipeline import TrainingOptions, train_bundle
 
@@ -168,14 +171,14 @@ def train(
         abuse_from=abuse_from,
         lines=lines,
         attributes=attributes,
-        cut_us=None if cut is None else int(cut.replace(tzinfo=UTC).timestamp()) * 1_000_000,
+        cut_us=_to_us(cut),
         seed=seed,
         parameters=HeadParameters(false_alarm_target=false_alarms),
         costs=read_costs(policy),
         wants_promotion=wants_promotion,
         by=name_actor(by),
         allowed_columns=tuple(allow_column or ()),
-        key=None if signing_key is None else read_signing_key(signing_key),
+        key=_read_key(signing_key),
     )
     with show_steps(output) as tell:
         result = train_bundle(options, now=lambda: datetime.now(UTC), progress=tell)
@@ -184,6 +187,16 @@ def train(
     output.show(report, tables, text=_tell_next(report, out))
     if result.change.action == "refused":
         raise typer.Exit(EXIT_REFUSED)
+
+
+def _to_us(day: datetime | None) -> int | None:
+    return None if day is None else int(day.replace(tzinfo=UTC).timestamp()) * 1_000_000
+
+
+def _read_key(file: Path | None) -> SigningKey | None:
+    from features.model_bundle.signing import read_signing_key
+
+    return None if file is None else read_signing_key(file)
 
 
 def _build_report(result: TrainingResult) -> TrainReport:

@@ -169,8 +169,13 @@ def test_a_bundle_without_a_reference_says_to_train_again(
 
 
 def test_the_command_ends_with_code_6_only_if_something_drifted(
-    bundle: Path, write_log: WriteLog, rows: Rows, capsys: pytest.CaptureFixture[str]
+    bundle: Path,
+    write_log: WriteLog,
+    rows: Rows,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # Narrow tables cut names.
     log = write_log(_move(rows))
     assert main(["drift", str(bundle), str(log), "--json"]) == EXIT_DRIFTED
     found = msgspec.json.decode(capsys.readouterr().out)
