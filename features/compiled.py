@@ -47,13 +47,15 @@ def _find_cache_folder() -> Path:
 
     Numba only looks at the time stamp of a kernel's own file; a constant or a
     helper changed in another module would go unnoticed and run stale code. The
-    decoders are made from the messages, so the generated code counts, too.
+    decoders are made from the messages, so the generated code counts, too. No kernel
+    knows of model bundles.
     """
     package = Path(__file__).parent
     messages = package.parent / "hemostat" / "v1"
     digest = hashlib.sha256()
     for path in (*sorted(package.rglob("*.py")), *sorted(messages.glob("*_pb2.py"))):
-        digest.update(path.read_bytes())
+        if not path.is_relative_to(package / "model_bundle"):
+            digest.update(path.read_bytes())
     name = f"kernels-{digest.hexdigest()[:12]}"
     for parent in (package / "__pycache__", Path.home() / ".cache" / "hemostat"):
         try:

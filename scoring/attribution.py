@@ -4,7 +4,9 @@ Interventional TreeSHAP with a single reference (Lundberg et al. 2020, "From loc
 explanations to global understanding with explainable AI for trees"; the
 one-pass form of Laberge and Pequignot 2022, "Understanding interventional
 TreeSHAP"). A coalition S takes its features from the case and all others from
-the baseline; the values add up to `log_odds(case) - log_odds(baseline)`.
+the baseline; the values add up to `log_odds(case) - log_odds(baseline)`. Where the
+calibration bends, the sums of the leaves are what is shared out, and all values are scaled
+alike so that they add up to the difference behind the bend.
 
 One depth-first walk per tree. A node that both rows leave by the same side is
 passed. Where they part, a feature that was met above keeps its side; a new one
@@ -26,9 +28,10 @@ import numpy.typing as npt
 
 from features.compiled import array_of, compiled, float64_1d, float64_2d, int8_1d
 from features.definitions import N_FEATURES
-from features.model_bundle import TreeArrays
+from features.model_bundle import TreeArrays, bend
 
 _IS_OPEN, _IS_JOINED, _IS_SHUT_OUT = 0, 1, 2
+_CLOSE = 1e-6
 
 # One node in 16 bytes: the walk is bound by memory.
 NODE_DTYPE = np.dtype(
@@ -56,11 +59,17 @@ class Explainer:
         nodes: Shape `(n_nodes,)` of `NODE_DTYPE`.
         roots: Shape `(n_trees,)`, int32.
         baseline: Shape `(F,)`, float32, NaN for missing.
+        base: The sum of the leaves begins with it.
+        knot_at: Knots of the calibration's bend, shape `(k,)`, float32.
+        knot_to: What stands for them.
     """
 
     nodes: npt.NDArray[Any]
     roots: npt.NDArray[np.int32]
     baseline: npt.NDArray[np.float32]
+    base: float
+    knot_at: npt.NDArray[np.float32]
+    knot_to: npt.NDArray[np.float32]
 
     def compute_attributions(self, case: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return each feature's share in the log-odds of a case against the baseline.
@@ -72,9 +81,20 @@ class Explainer:
             Shape `(F,)`. They add up to `log_odds(case) - log_odds(baseline)`; a
             feature on which no tree tells the two apart has exactly 0.
         """
-        out = np.zeros(len(case))
-        _walk_all(self.nodes, self.roots, case, np.zeros(len(case), np.int8), _WEIGHTS, out)
+        out, sums = np.zeros(len(case)), np.zeros(2)
+        sides = np.zeros(len(case), np.int8)
+        _walk_all(self.nodes, self.roots, case, sides, _WEIGHTS, out, sums)
+        if len(self.knot_at):
+            out *= self._find_scale(sums + self.base)
         return out
+
+    def _find_scale(self, sums: npt.NDArray[np.float64]) -> float:
+        """Return what the bend makes of a unit of log-odds between two sums of leaves."""
+        apart = sums[0] - sums[1]
+        if abs(apart) < _CLOSE:  # Equal sums of unlike rows: as steep as the bend is there.
+            sums, apart = np.array([sums[0] + _CLOSE, sums[0] - _CLOSE]), 2.0 * _CLOSE
+        bent = bend(sums, self.knot_at, self.knot_to)
+        return float((bent[0] - bent[1]) / apart)
 
 
 def make_explainer(trees: TreeArrays) -> Explainer:
@@ -90,7 +110,14 @@ def make_explainer(trees: TreeArrays) -> Explainer:
     nodes["is_baseline_left"] = np.where(
         np.isnan(usual), trees.is_default_left, usual < trees.threshold
     )
-    return Explainer(nodes, trees.tree_start[:-1].copy(), trees.baseline)
+    return Explainer(
+        nodes,
+        trees.tree_start[:-1].copy(),
+        trees.baseline,
+        float(trees.base[0]),
+        trees.knot_at,
+        trees.knot_to,
+    )
 
 
 def compile_weights(size: int) -> npt.NDArray[np.float64]:
@@ -120,6 +147,7 @@ _WEIGHTS = compile_weights(N_FEATURES + 1)
         numba.int64,
         float64_2d,
         float64_1d,
+        float64_1d,
     )
 )
 def _walk(
@@ -131,13 +159,21 @@ def _walk(
     n_shut_out: int,
     weights: npt.NDArray[np.float64],
     out: npt.NDArray[np.float64],
+    sums: npt.NDArray[np.float64],
 ) -> tuple[float, float]:
-    """Return what the leaves below a node are worth to each joined and shut out feature."""
+    """Return what the leaves below a node are worth to each joined and shut out feature.
+
+    The leaves that the case itself and the baseline itself reach are added to `sums`.
+    """
     while True:
         node = nodes[place]
         column = node["feature"]
         if column < 0:
             worth = np.float64(node["threshold"])
+            if n_shut_out == 0:
+                sums[0] += worth
+            if n_joined == 0:
+                sums[1] += worth
             return worth * weights[n_joined, n_shut_out], worth * weights[n_shut_out, n_joined]
         value = case[column]
         is_default_left = node["is_default_left"] != 0
@@ -153,15 +189,17 @@ def _walk(
         else:
             break
     sides[column] = _IS_JOINED
-    joined = _walk(nodes, case_child, case, sides, n_joined + 1, n_shut_out, weights, out)
+    joined = _walk(nodes, case_child, case, sides, n_joined + 1, n_shut_out, weights, out, sums)
     sides[column] = _IS_SHUT_OUT
-    shut_out = _walk(nodes, baseline_child, case, sides, n_joined, n_shut_out + 1, weights, out)
+    shut_out = _walk(
+        nodes, baseline_child, case, sides, n_joined, n_shut_out + 1, weights, out, sums
+    )
     sides[column] = _IS_OPEN
     out[column] += joined[0] - shut_out[1]
     return joined[0] + shut_out[0], joined[1] + shut_out[1]
 
 
-@compiled(numba.void(_nodes, _int32_1d, _float32_1d, int8_1d, float64_2d, float64_1d))
+@compiled(numba.void(_nodes, _int32_1d, _float32_1d, int8_1d, float64_2d, float64_1d, float64_1d))
 def _walk_all(
     nodes: npt.NDArray[Any],
     roots: npt.NDArray[np.int32],
@@ -169,6 +207,7 @@ def _walk_all(
     sides: npt.NDArray[np.int8],
     weights: npt.NDArray[np.float64],
     out: npt.NDArray[np.float64],
+    sums: npt.NDArray[np.float64],
 ) -> None:
     for tree in range(roots.shape[0]):
-        _walk(nodes, roots[tree], case, sides, 0, 0, weights, out)
+        _walk(nodes, roots[tree], case, sides, 0, 0, weights, out, sums)

@@ -102,13 +102,13 @@ def compile_trees(
 ) -> TreeArrays:
     """Return trees whose sum is the calibrated log-odds of raw, not yet winsorised rows.
 
-    `slope * margin + intercept` is linear in the leaves. `min(x, cap) < t` is
-    `x < t` for `t <= cap` and true for greater `t`, so such a threshold becomes
-    +inf and no caller has to winsorise.
+    `slope * margin + intercept` is linear in the leaves; a bend stands behind their sum.
+    `min(x, cap) < t` is `x < t` for `t <= cap` and true for greater `t`, so such a
+    threshold becomes +inf and no caller has to winsorise.
 
     Args:
         trees: Raw margins, learned on winsorised rows.
-        calibration: Slope and intercept.
+        calibration: Slope, intercept and bend.
         caps: Shape `(F,)`, +inf where a feature is not winsorised.
     """
     is_inner = trees.feature != LEAF
@@ -125,6 +125,8 @@ def compile_trees(
         value=(trees.value * slope).astype(np.float32),
         base=(trees.base * slope + calibration.intercept).astype(np.float32),
         baseline=trees.baseline,
+        knot_at=np.array(calibration.knot_at, np.float32),
+        knot_to=np.array(calibration.knot_to, np.float32),
     )
 
 

@@ -17,8 +17,9 @@ from features.request_rows import Call
 from training.evaluation.money import CostMatrix
 from training.evaluation.resampling import Floats, Resampling
 from training.evaluation.ring_detection import RingDetection, detect_rings
+from training.growing import Part
 from training.head_evaluation import HeadEvaluation, evaluate_part, read_values
-from training.heads import Part
+from training.labelling.noise import to_inspection_error
 from training.labels import HeadDefinition
 from training.learning import label_part
 from training.model_card import SkippedHead
@@ -146,6 +147,8 @@ class _Judge:
         self._rings = rings
         self._options = options
         self._session = open_session(bundle.model)
+        stated = bundle.manifest.checks
+        self._checks = None if stated is None else to_inspection_error(stated)
         self._ring_of = {} if rings is None else _find_members(source, rings)
 
     def judge(self, head: HeadManifest, definition: HeadDefinition) -> HeadEvaluation:
@@ -157,7 +160,7 @@ class _Judge:
         split = split_cases(cases.time_us, definition.horizon_us, start_us, end_us)
         part = label_part(
             definition, cases, everything.facts, end_us, split.is_test,
-            self._options.resampling.seed,
+            self._options.resampling.seed, self._checks,
         )  # fmt: skip
         score = self._score(head, part)
         members = np.array([self._ring_of.get(one, NO_RING) for one in part.group.tolist()])

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.model_bundle.manifest import Calibration
+from features.model_bundle.trees import bend
 
 Floats = npt.NDArray[np.float64]
 
@@ -19,7 +20,8 @@ _LEAST_SPREAD = 1e-12
 
 def compute_probability(margin: Floats, calibration: Calibration) -> Floats:
     """Return calibrated probabilities in double precision."""
-    return 1.0 / (1.0 + np.exp(-(calibration.slope * margin + calibration.intercept)))
+    line = calibration.slope * margin + calibration.intercept
+    return 1.0 / (1.0 + np.exp(-bend(line, calibration.knot_at, calibration.knot_to)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +61,15 @@ def fit_platt(
 
     Args:
         margin: Margins of trees that did not see the cases, shape `(n,)`.
-        label: 0 or 1.
+        label: 0 or 1; or any unbiased stand-in for it, which may lie outside of [0, 1]: the
+            equations solved are linear in it.
         weight: How many cases each stands for.
         errors: How the labels err; None: not at all.
     """
     share = weight / weight.mean()
     n_positive, n_negative = float((share * label).sum()), float((share * (1.0 - label)).sum())
-    target = np.where(label > 0, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
+    high, low = (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2)
+    target = low + (high - low) * label
     design = np.column_stack([margin, np.ones_like(margin)])
     beta = np.array([1.0, 0.0])
     certain = LookErrors(np.zeros(len(margin)), np.zeros(len(margin)))

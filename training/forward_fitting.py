@@ -23,18 +23,8 @@ from features.errors import HemostatError
 from training.calibration import fit_platt
 from training.calibration_curve import CalibrationCurve, fit_curve
 from training.facts import Ints
-from training.heads import (
-    MIN_CASES_PER_CLASS,
-    FittedHead,
-    Floats,
-    HeadParameters,
-    Part,
-    Rows,
-    compute_caps,
-    grow_trees,
-    predict_margin,
-    winsorise,
-)
+from training.growing import Floats, HeadParameters, Part, Rows, compute_caps, grow_trees, winsorise
+from training.heads import MIN_CASES_PER_CLASS, FittedHead, predict_margin
 
 LATEST_DAYS = 90
 """Length of the slice that calibrates."""

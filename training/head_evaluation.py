@@ -19,7 +19,7 @@ from training.evaluation.resampling import Resampling
 from training.evaluation.ring_detection import RingDetection
 from training.evaluation.slices import MIN_CASES, cut_slices
 from training.facts import Ints
-from training.heads import Floats, Part
+from training.growing import Floats, Part
 
 _VALUE_COLUMN = next(n for n, f in enumerate(FEATURES) if f.name == "request_value_minor")
 Rows = npt.NDArray[np.float32]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,10 @@ from training.calibration import LookErrors
 from training.cases import CaseSet
 from training.evaluation.head_metrics import evaluate
 from training.facts import FactLog, Flags
-from training.heads import FittedHead, HeadParameters, Part, fit_head, predict_probability
+from training.growing import HeadParameters, Part
+from training.heads import FittedHead, fit_head, predict_probability
 from training.labelling.hindsight import look_back
-from training.labelling.noise import estimate_error
+from training.labelling.noise import InspectionError, estimate_error
 from training.labelling.origins import build_label_book
 from training.labelling.verdicts import find_confirmed_groups
 from training.labelling.weights import Weights, compute_weights
@@ -28,9 +29,10 @@ from training.split import Split, split_cases
 
 Rows = npt.NDArray[np.float32]
 
-STATED_SPECIFICITY = 0.99
+USUAL_SPECIFICITY = 0.99
 """Share of honest cases that checks and appeals clear, where nobody states another."""
-LEAST_SENSITIVITY = 0.5
+WIDEST_SENSITIVITY = 0.2
+"""Cases looked at twice tell how much checks miss if its bounds are not farther apart."""
 MIN_HONESTY = 0.5
 """Customers more likely honest than not make the typical good customer."""
 
@@ -82,14 +84,24 @@ def divide_cases(
     cut_us: int,
     end_us: int,
     seed: int,
+    checks: InspectionError | None = None,
 ) -> HeadParts:
     """Return a head's labelled cases before the cut and after it.
 
     Train sees the outcomes known at the cut, test those known at the end.
+
+    Args:
+        definition: The question.
+        cases: All cases of its call.
+        facts: All facts.
+        cut_us: When the model is born.
+        end_us: End of the log.
+        seed: Seed of weights and guesses.
+        checks: How well the shop's checks see; None: as cases looked at twice tell.
     """
     split = split_cases(cases.time_us, definition.horizon_us, cut_us, end_us)
     train, test = (
-        label_part(definition, cases, facts, as_of_us, is_part, seed)
+        label_part(definition, cases, facts, as_of_us, is_part, seed, checks)
         for as_of_us, is_part in ((cut_us, split.is_train), (end_us, split.is_test))
     )
     return HeadParts(split, train, test, cases.rows[split.is_test])
@@ -102,6 +114,7 @@ def label_part(
     as_of_us: int,
     is_part: Flags,
     seed: int,
+    checks: InspectionError | None = None,
 ) -> Part:
     """Return the labelled cases of a part, as they were known at a time.
 
@@ -112,6 +125,7 @@ def label_part(
         as_of_us: When somebody looks.
         is_part: Which cases are wanted, shape `(n,)`.
         seed: Seed of weights and guesses.
+        checks: How well the shop's checks see; None: as cases looked at twice tell.
     """
     labels = label_cases(definition, cases, facts, as_of_us)
     weights = compute_weights(cases.rows, labels, cases.group, is_part, seed)
@@ -124,6 +138,7 @@ def label_part(
         weights.select(is_past),
         is_part[is_past],
         seed,
+        checks,
     )
     return part.select((is_part & labels.is_candidate)[is_past])
 
@@ -135,44 +150,55 @@ def _build_part(
     weights: Weights,
     is_part: Flags,
     seed: int,
+    checks: InspectionError | None,
 ) -> Part:
     """Return all cases with what is known of them, and with what hindsight says of the rest.
 
     A head that gives hints learns from guesses, too, and counts false alarms by honesty.
     """
     known = definition.find(cases, facts, definition.horizon_us)
-    errors = _find_errors(facts, known) if definition.gives_hint else None
+    errors = _find_errors(facts, known, checks) if definition.gives_hint else None
     weight = weights.anchor
     label = np.where(weight > 0.0, known.value, 0.0)
     is_confirmed = np.isin(cases.group, find_confirmed_groups(facts)) | (label > 0.0)
     honesty = np.where(is_confirmed, 0.0, 1.0)
     seen = look_back(cases, known, weight, is_part, seed) if definition.gives_hint else None
-    if seen is None:
-        lesson = np.where(weights.tree > 0.0, known.value, 0.0)
-        return Part(cases.rows, label, weight, cases.group, honesty, lesson, weights.tree, errors)
-    return Part(
+    part = Part(
         cases.rows,
         label,
         weight,
         cases.group,
-        np.minimum(honesty, seen.honesty),
+        honesty,
+        lesson=np.where(weights.tree > 0.0, known.value, 0.0),
+        lesson_weight=weights.tree,
+        errors=errors,
+        time_us=cases.time_us,
+    )
+    if seen is None:
+        return part
+    return replace(
+        part,
+        honesty=np.minimum(honesty, seen.honesty),
         lesson=seen.guess,
         lesson_weight=np.ones(len(cases)),
-        errors=errors,
+        expected_label=seen.expected,
     )
 
 
-def _find_errors(facts: FactLog, known: Labels) -> LookErrors | None:
-    """Return how verdicts err, as far as cases looked at twice tell; None: they do not tell.
+def _find_errors(
+    facts: FactLog, known: Labels, checks: InspectionError | None
+) -> LookErrors | None:
+    """Return how verdicts err; None: nobody knows, so they are taken at their word.
 
     Cases that nobody had to look at (`is_selective` is not set) are what they are.
     """
-    found = estimate_error(build_label_book(facts), specificity=STATED_SPECIFICITY)
-    if found is None:
-        return None
+    if checks is None:
+        found = estimate_error(build_label_book(facts), specificity=USUAL_SPECIFICITY)
+        if found is None or found.high - found.low > WIDEST_SENSITIVITY:
+            return None
+        checks = InspectionError(found.sensitivity, USUAL_SPECIFICITY)
     is_look = known.is_selective.astype(np.float64)
-    sensitivity = max(found.sensitivity, LEAST_SENSITIVITY)
-    return LookErrors((1.0 - sensitivity) * is_look, (1.0 - STATED_SPECIFICITY) * is_look)
+    return LookErrors((1.0 - checks.sensitivity) * is_look, (1.0 - checks.specificity) * is_look)
 
 
 def learn_head(

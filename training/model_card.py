@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from features.attributes import AttributeColumn, AttributeKind, AttributePlan
-from features.model_bundle import HeadManifest, HeadMetrics, Interval, Manifest
+from features.model_bundle import Calibration, HeadManifest, HeadMetrics, Interval, Manifest
 from training.report import card_words as words
 from training.report.card_blocks import Block, Bullets, Grid, Heading, Paragraph, to_markdown
 from training.report.language import Language
@@ -75,6 +75,10 @@ def _describe_origin(manifest: Manifest, language: Language) -> Iterator[str]:
     yield words.FEATURES.to(language).format(
         n=len(manifest.schema), schema=manifest.schema_hash, embedder=manifest.embedder
     )
+    if manifest.checks is not None:
+        yield words.CHECKS.to(language).format(
+            sensitivity=manifest.checks.sensitivity, specificity=manifest.checks.specificity
+        )
     libraries = ", ".join(f"{name} {v}" for name, v in sorted(manifest.libraries.items()))
     yield words.VERSIONS.to(language).format(seed=manifest.seed, libraries=libraries)
 
@@ -170,7 +174,14 @@ def _write_label(head: HeadManifest, language: Language) -> list[Block]:
                 until=_day(window.test_end_us),
             )
         ),
+        Paragraph(_tell_calibration(head.calibration, language)),
     ]
+
+
+def _tell_calibration(calibration: Calibration, language: Language) -> str:
+    told = words.CALIBRATED_LATEST if calibration.is_latest else words.CALIBRATED_FOLDS
+    method = words.METHODS[calibration.method].to(language)
+    return told.to(language).format(method=method, n=calibration.n_cases)
 
 
 def _write_skipped(skipped: Sequence[SkippedHead], language: Language) -> list[Block]:

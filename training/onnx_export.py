@@ -1,8 +1,8 @@
 """The merged ONNX graph of all heads, and the gate that it must pass.
 
 Per head: `TreeEnsembleRegressor` (ai.onnx.ml 3; version 5's `TreeEnsemble` runs
-no faster in ONNX Runtime) -> `Reshape` to [N] -> `Sigmoid`. Calibration and
-winsorising stand in the trees already, so nothing else is computed.
+no faster in ONNX Runtime) -> the calibration's bend, where it has one -> `Reshape` to
+[N] -> `Sigmoid`. The calibration's line and winsorising stand in the trees already.
 """
 
 from __future__ import annotations
@@ -51,17 +51,21 @@ def build_model(heads: Mapping[str, TreeArrays], n_features: int) -> bytes:
         heads: Per output name, trees as `booster_trees.compile_trees` returns them.
         n_features: F.
     """
-    nodes = []
+    nodes, constants = [], [numpy_helper.from_array(np.array([-1], np.int64), "row")]
     for name, trees in heads.items():
         nodes.append(build_ensemble(trees, f"{name}/sum"))
-        nodes.append(helper.make_node("Reshape", [f"{name}/sum", "row"], [f"{name}/log_odds"]))
+        bend, numbers = build_bend(trees, f"{name}/sum", f"{name}/bent")
+        nodes += bend
+        constants += numbers
+        last = f"{name}/bent" if bend else f"{name}/sum"
+        nodes.append(helper.make_node("Reshape", [last, "row"], [f"{name}/log_odds"]))
         nodes.append(helper.make_node("Sigmoid", [f"{name}/log_odds"], [name]))
     graph = helper.make_graph(
         nodes,
         "hemostat",
         [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["N", n_features])],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N"]) for name in heads],
-        [numpy_helper.from_array(np.array([-1], np.int64), "row")],
+        constants,
     )
     model = helper.make_model(
         graph,
@@ -106,6 +110,36 @@ def build_ensemble(trees: TreeArrays, output: str) -> onnx.NodeProto:
         target_ids=np.zeros(int(is_leaf.sum()), np.int64).tolist(),
         target_weights=trees.value[is_leaf].tolist(),
     )
+
+
+def build_bend(
+    trees: TreeArrays, source: str, output: str
+) -> tuple[list[onnx.NodeProto], list[TensorProto]]:
+    """Return the nodes and constants that bend [N, 1] sums of leaves; none without knots.
+
+    A piecewise linear function is a line and a hinge for each change of its slope:
+    `x + shift + relu(x - at) @ steps`, of slope 1 before the first knot and behind the last.
+    """
+    if len(trees.knot_at) == 0:
+        return [], []
+    at, to = trees.knot_at.astype(np.float64), trees.knot_to.astype(np.float64)
+    slopes = np.concatenate([[1.0], np.diff(to) / np.diff(at), [1.0]])
+    names = {
+        part: f"{output}/{part}" for part in ("at", "steps", "shift", "over", "hinges", "turn")
+    }
+    nodes = [
+        helper.make_node("Sub", [source, names["at"]], [names["over"]]),
+        helper.make_node("Relu", [names["over"]], [names["hinges"]]),
+        helper.make_node("MatMul", [names["hinges"], names["steps"]], [names["turn"]]),
+        helper.make_node("Add", [names["turn"], names["shift"]], [f"{output}/turned"]),
+        helper.make_node("Add", [f"{output}/turned", source], [output]),
+    ]
+    constants = [
+        numpy_helper.from_array(at.astype(np.float32)[None, :], names["at"]),
+        numpy_helper.from_array(np.diff(slopes).astype(np.float32)[:, None], names["steps"]),
+        numpy_helper.from_array(np.array([[to[0] - at[0]]], np.float32), names["shift"]),
+    ]
+    return nodes, constants
 
 
 def open_session(model: bytes) -> ort.InferenceSession:

@@ -9,9 +9,10 @@ from pathlib import Path
 from benchmarks.quality.online_retail import CUT_US
 from benchmarks.report import Value, is_short
 from features.log.writer import EventLogWriter
-from training.pipeline import TrainingOptions, TrainingResult, train_bundle
+from training.pipeline import TrainingResult, train_bundle
 from training.simulation import SimulationConfig, simulate
 from training.simulation.truth import TRUTH_FILE, TruthWriter
+from training.training_options import TrainingOptions
 
 SIMULATED_BUNDLES = "bundles-simulated"
 """Where in the folder the bundle of the simulated log stands."""

@@ -45,8 +45,9 @@ from training.evaluation.ranking import (
     compute_prevalence,
 )
 from training.evaluation.resampling import Draws, Estimate, Resampling
+from training.growing import HeadParameters, Part
 from training.head_definitions import CREDIT_HEADS
-from training.heads import HeadParameters, Part, fit_head, predict_probability
+from training.heads import fit_head, predict_probability
 from training.learning import HeadParts, divide_cases
 from training.log_reading import AcceptedEvents, read_accepted_events
 from training.side_table import LINE_TABLE_FILE, LineTable, read_line_table

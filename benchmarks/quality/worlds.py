@@ -275,7 +275,13 @@ _CASE_CODE = (
 )
 
 
-_NOT_OF_SHOPS = ("features/model_bundle", "features/attributes")
+_NOT_OF_SHOPS = (
+    "features/model_bundle",
+    "features/attributes",
+    "training/simulation/realism",
+    "training/simulation/gallery",
+    "training/simulation/oracle.py",
+)
 """Say nothing of these logs and vectors: a change there makes no shop anew."""
 
 

@@ -29,6 +29,7 @@ from features.model_bundle.manifest import (
     MODEL_FILE,
     TREES_FILE,
     Calibration,
+    CheckQuality,
     FeatureRange,
     Golden,
     HeadManifest,
@@ -50,7 +51,7 @@ from features.model_bundle.reading import (
     verify_golden_outputs,
 )
 from features.model_bundle.signing import SIGNATURE_FILE, Trust, TrustedKeys
-from features.model_bundle.trees import TreeArrays, decode_trees, encode_trees
+from features.model_bundle.trees import TreeArrays, bend, decode_trees, encode_trees
 
 __all__ = [
     "CURRENT",
@@ -60,6 +61,7 @@ __all__ = [
     "TREES_FILE",
     "Bundle",
     "Calibration",
+    "CheckQuality",
     "FeatureRange",
     "Golden",
     "GraphSummary",
@@ -71,6 +73,7 @@ __all__ = [
     "TreeArrays",
     "Trust",
     "TrustedKeys",
+    "bend",
     "compute_version",
     "decode_manifest",
     "decode_trees",

@@ -63,15 +63,42 @@ class HeadMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How scores became probabilities: `sigmoid(slope * margin + intercept)` (Platt).
+    """How scores became probabilities: `sigmoid(bend(slope * margin + intercept))`.
 
-    Fitted on margins of customers whom the trees had not seen (cross-fitting).
-    Both numbers are folded into the trees' leaves, in the graph as in `trees.npz`.
+    Fitted on margins of trees that had not seen the cases. Slope and intercept (Platt) are
+    folded into the trees' leaves, in the graph as in `trees.npz`; the bend stands behind
+    the sum of the leaves in both.
+
+    Attributes:
+        method: `platt`, or `curve` where there is a bend.
+        slope: Of the line.
+        intercept: Of the line.
+        knot_at: Places of the bend's knots, log-odds after the line, rising.
+        knot_to: What stands for them; see `trees.bend`.
+        n_cases: Cases that were calibrated on, those of unknown outcome included.
+        is_latest: They were the latest of the training part, judged by trees of the older
+            ones; else all of it, judged by trees blind to their customers.
     """
 
     method: str
     slope: float
     intercept: float
+    knot_at: list[float] = []
+    knot_to: list[float] = []
+    n_cases: int = 0
+    is_latest: bool = False
+
+
+class CheckQuality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How well a shop says that its checks see.
+
+    Attributes:
+        sensitivity: Share of checked abuse that is confirmed.
+        specificity: Share of checked honest cases that is cleared, after appeals.
+    """
+
+    sensitivity: float
+    specificity: float
 
 
 class TrainingWindow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -187,6 +214,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         libraries: Versions that trained and exported.
         manifest_version: Version of this file's form.
         attributes: The retailer's own columns, the last ones of the schema; None: none.
+        checks: What was stated of the checks that made labels; None: nothing.
     """
 
     version: str
@@ -205,6 +233,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     libraries: dict[str, str]
     manifest_version: int = MANIFEST_VERSION
     attributes: AttributePlan | None = None
+    checks: CheckQuality | None = None
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

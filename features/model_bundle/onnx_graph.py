@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 from features.errors import MissingModelError
 
-ALLOWED_OPERATORS = frozenset({"ai.onnx.ml.TreeEnsembleRegressor", "Reshape", "Sigmoid"})
+ALLOWED_OPERATORS = frozenset(
+    {"ai.onnx.ml.TreeEnsembleRegressor", "Reshape", "Sigmoid", "Sub", "Relu", "MatMul", "Add"}
+)
 
 _MODEL_GRAPH, _MODEL_FUNCTIONS = 7, 25
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_SPARSE = 1, 5, 11, 12, 15

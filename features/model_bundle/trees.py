@@ -14,8 +14,10 @@
 - `value`, float32 `(n_nodes,)`: a leaf's log-odds (inner node: 0).
 - `base`, float32 `(1,)`: log-odds before any tree.
 - `baseline`, float32 `(F,)`: the reference row of attributions, NaN for missing.
+- `knot_at`, `knot_to`, float32 `(k,)`: the bend of the calibration, see `bend`; k = 0:
+  there is none.
 
-`log_odds(x) = base + sum over trees of value[leaf(x)]` and `probability = 1 / (1 +
+`log_odds(x) = bend(base + sum over trees of value[leaf(x)])` and `probability = 1 / (1 +
 exp(-log_odds))`: calibration and winsorising are compiled in (leaf values are
 scaled by the Platt slope; a threshold above a feature's cap is +inf), so rows are
 passed raw and contributions are calibrated log-odds.
@@ -31,7 +33,7 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 from zipfile import BadZipFile
 
@@ -56,6 +58,8 @@ class TreeArrays:
     value: npt.NDArray[np.float32]
     base: npt.NDArray[np.float32]
     baseline: npt.NDArray[np.float32]
+    knot_at: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    knot_to: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
     @property
     def n_trees(self) -> int:
@@ -78,7 +82,32 @@ _DTYPES: dict[str, Any] = {
     "value": np.float32,
     "base": np.float32,
     "baseline": np.float32,
+    "knot_at": np.float32,
+    "knot_to": np.float32,
 }
+
+
+def bend(
+    log_odds: npt.NDArray[np.float64], at: npt.ArrayLike, to: npt.ArrayLike
+) -> npt.NDArray[np.float64]:
+    """Return log-odds behind the bend of a calibration; without knots, as they are.
+
+    Linear between the knots, of slope 1 outside them. It rises everywhere, so it ranks as
+    the trees do.
+
+    Args:
+        log_odds: The sum of the leaves, shape `(n,)`.
+        at: The knots, rising, shape `(k,)`.
+        to: What stands for them, rising, shape `(k,)`.
+
+    >>> bend(np.array([-2.0, 0.5, 3.0]), [0.0, 1.0], [1.0, 3.0]).tolist()
+    [-1.0, 2.0, 5.0]
+    """
+    places, values = np.asarray(at, np.float64), np.asarray(to, np.float64)
+    if len(places) == 0:
+        return log_odds
+    outside = log_odds - np.clip(log_odds, places[0], places[-1])
+    return np.asarray(np.interp(log_odds, places, values) + outside, np.float64)
 
 
 def encode_trees(heads: Mapping[str, TreeArrays]) -> bytes:
@@ -125,6 +154,8 @@ def _verify_shapes(trees: TreeArrays, head: str, n_features: int) -> None:
         raise _refuse(f"{head}: node arrays differ in length")
     if trees.base.shape != (1,) or trees.baseline.shape != (n_features,):
         raise _refuse(f"{head}: base or baseline has another shape")
+    if len(trees.knot_at) != len(trees.knot_to) or len(trees.knot_at) == 1:
+        raise _refuse(f"{head}: the knots of the calibration differ in number, or there is one")
     start = trees.tree_start
     if len(start) < 2 or start[0] != 0 or start[-1] != trees.n_nodes or (np.diff(start) < 1).any():
         raise _refuse(f"{head}: tree_start does not divide the nodes")
@@ -135,6 +166,9 @@ def _verify_nodes(trees: TreeArrays, head: str, n_features: int) -> None:
         raise _refuse(f"{head}: a leaf is not finite")
     if np.isnan(trees.threshold).any() or np.isinf(trees.baseline).any():
         raise _refuse(f"{head}: a threshold is NaN or the baseline infinite")
+    for knots in (trees.knot_at, trees.knot_to):
+        if not np.isfinite(knots).all() or (np.diff(knots) <= 0).any():
+            raise _refuse(f"{head}: the knots of the calibration do not rise")
     inner = trees.feature != LEAF
     if (trees.feature < LEAF).any() or (trees.feature >= n_features).any():
         raise _refuse(f"{head}: a node compares a column that does not exist")

@@ -29,6 +29,7 @@ from hemostat.cli.steps import show_steps
 if TYPE_CHECKING:
     from features.model_bundle import HeadManifest, HeadMetrics
     from features.model_bundle.signing import SigningKey
+    from training.labelling.noise import InspectionError
     from training.pipeline import TrainingResult
     from training.registry.promotion import Change
 
@@ -40,6 +41,19 @@ CutOption = Annotated[
         formats=["%Y-%m-%d"],
         help="Day (UTC) on which the model is born; default: after 70 % of the log.",
     ),
+]
+CheckSensitivityOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0.5,
+        max=1.0,
+        help="Share of abuse that your checks find, if you know it; without it probabilities are "
+        "of what checks find, unless enough cases were looked at twice.",
+    ),
+]
+CheckSpecificityOption = Annotated[
+    float,
+    typer.Option(min=0.9, max=1.0, help="Share of honest cases that checks and appeals clear."),
 ]
 AllowColumnOption = Annotated[
     list[str] | None,
@@ -145,6 +159,8 @@ def train(
         bool, typer.Option("--promote", help="Promote it at once, if the gates let it.")
     ] = False,
     allow_column: AllowColumnOption = None,
+    check_sensitivity: CheckSensitivityOption = None,
+    check_specificity: CheckSpecificityOption = 0.99,
     signing_key: SigningKeyOption = None,
     by: ByOption = "",
     as_json: JsonOption = False,
@@ -160,8 +176,9 @@ def train(
     --allow-column lets one pass, and the lineage says so. With --promote the gates are asked
     here; a refusal ends with code 5.
     """
-    from training.heads import HeadParameters
-    from training.pipeline import TrainingOptions, train_bundle
+    from training.growing import HeadParameters
+    from training.pipeline import train_bundle
+    from training.training_options import TrainingOptions
 
     output = Output(as_json)
     options = TrainingOptions(
@@ -179,6 +196,7 @@ def train(
         by=name_actor(by),
         allowed_columns=tuple(allow_column or ()),
         key=_read_key(signing_key),
+        checks=_state_checks(check_sensitivity, check_specificity),
     )
     with show_steps(output) as tell:
         result = train_bundle(options, now=lambda: datetime.now(UTC), progress=tell)
@@ -191,6 +209,12 @@ def train(
 
 def _to_us(day: datetime | None) -> int | None:
     return None if day is None else int(day.replace(tzinfo=UTC).timestamp()) * 1_000_000
+
+
+def _state_checks(sensitivity: float | None, specificity: float) -> InspectionError | None:
+    from training.labelling.noise import InspectionError
+
+    return None if sensitivity is None else InspectionError(sensitivity, specificity)
 
 
 def _read_key(file: Path | None) -> SigningKey | None:

@@ -17,7 +17,7 @@ from features.model_bundle import Calibration, TreeArrays, decode_trees, encode_
 from features.model_bundle.trees import LEAF
 from training.booster_trees import compile_trees, from_booster
 from training.calibration import compute_probability
-from training.heads import winsorise
+from training.growing import winsorise
 from training.onnx_export import (
     PARITY_TOLERANCE,
     build_model,
@@ -214,6 +214,27 @@ def test_other_boosters_are_refused() -> None:
     rows, label = _draw(100)
     with pytest.raises(ValueError, match="binary:logistic"):
         _compile(_grow(rows, label, 2, objective="reg:squarederror"))
+
+
+def test_a_bend_stands_in_the_graph_as_it_was_fitted() -> None:
+    rows, label = _draw(2_000)
+    booster = _grow(rows, label)
+    at = np.array([-3.0, -1.5, 0.25, 2.0], np.float32)
+    to = np.array([-4.0, -1.45, -1.4, 2.5], np.float32)
+    bent = Calibration(
+        method="curve", slope=1.3, intercept=-0.2, knot_at=at.tolist(), knot_to=to.tolist()
+    )
+    hostile = np.full((3, N_FEATURES), np.nan, np.float32)
+    hostile[1], hostile[2] = 1e37, -1e37
+    rows = np.concatenate([rows, hostile])
+    expected = _expect(booster, rows, bent)
+    found = _run(_compile(booster, bent), rows)
+    require_parity(compare("head", found, expected, np.full(len(rows), 0.371)))
+    line = _expect(booster, rows, Calibration(method="platt", slope=1.3, intercept=-0.2))
+    assert np.abs(expected - line).max() > 0.1
+    np.testing.assert_array_equal(
+        np.argsort(expected, kind="stable"), np.argsort(line, kind="stable")
+    )
 
 
 def test_the_graph_is_valid_onnx_without_external_data() -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from stream.importers.online_retail.importing import ImportOptions, import_online_retail
-from training.heads import HeadParameters
+from training.growing import HeadParameters
 from training.onnx_export import PARITY_TOLERANCE
-from training.pipeline import TrainingOptions, train_bundle
+from training.pipeline import train_bundle
+from training.training_options import TrainingOptions
 
 CUT_US = int(datetime(2011, 7, 1, tzinfo=UTC).timestamp()) * 1_000_000
 

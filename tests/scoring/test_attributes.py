@@ -46,10 +46,11 @@ from scoring.replay import replay
 from scoring.rules import Rules
 from scoring.scorer import Scorer
 from scoring.serving_store import ServingStore
+from training.growing import HeadParameters
 from training.head_definitions import ABUSE_HEADS, FULL_HEADS
-from training.heads import HeadParameters
-from training.pipeline import TrainingOptions, train_bundle
+from training.pipeline import train_bundle
 from training.sources import open_source
+from training.training_options import TrainingOptions
 
 START_US = 20_000 * DAY_US
 TENANT = "inn"

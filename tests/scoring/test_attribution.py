@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from math import factorial
 from pathlib import Path
@@ -80,9 +81,17 @@ def test_the_baseline_itself_has_no_attributions() -> None:
     assert not explainer.compute_attributions(trees.baseline).any()
 
 
-def test_attributions_add_up_to_the_models_log_odds(tmp_path: Path) -> None:
+BEND = (np.array([-1.0, -0.2, 0.3], np.float32), np.array([-2.5, -0.1, 0.0], np.float32))
+
+
+@pytest.mark.parametrize("bend", [None, BEND], ids=["line", "bend"])
+def test_attributions_add_up_to_the_models_log_odds(
+    tmp_path: Path, bend: tuple[Row, Row] | None
+) -> None:
     rows = draw_rows(3, 200)
     trees = grow_trees(3, 200, 6, rows)
+    if bend is not None:
+        trees = replace(trees, knot_at=bend[0], knot_to=bend[1])
     write_bundle(tmp_path / "bundle", "shop", [HeadPlan("abuse", "return", trees)])
     model = load_model(tmp_path / "bundle")
     explainer = model.explainers["abuse__return"]
@@ -91,6 +100,17 @@ def test_attributions_add_up_to_the_models_log_odds(tmp_path: Path) -> None:
     for row, odds in zip(rows, log_odds[:-1], strict=True):
         total = explainer.compute_attributions(row).sum()
         assert total == pytest.approx(odds - log_odds[-1], abs=2e-4)  # float32 sums in ONNX
+
+
+def test_a_bend_changes_no_order_of_reasons_and_no_sign() -> None:
+    rows = draw_rows(5, 60)
+    trees = grow_trees(5, 100, 5, rows)
+    plain = make_explainer(trees)
+    bent = make_explainer(replace(trees, knot_at=BEND[0], knot_to=BEND[1]))
+    for row in rows:
+        before, after = plain.compute_attributions(row), bent.compute_attributions(row)
+        np.testing.assert_array_equal(np.sign(before), np.sign(after))
+        np.testing.assert_array_equal(np.argsort(before), np.argsort(after))
 
 
 def test_attributions_add_up_on_trees_that_xgboost_grew() -> None:

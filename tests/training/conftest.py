@@ -15,12 +15,13 @@ from features.log.reader import EventLog
 from features.log.writer import EventLogWriter
 from features.request_rows import Call
 from training.cases import LearningSet, build_learning_set
-from training.heads import HeadParameters
+from training.growing import HeadParameters
 from training.log_reading import AcceptedEvents, read_accepted_events
-from training.pipeline import TrainingOptions, TrainingResult, train_bundle
+from training.pipeline import TrainingResult, train_bundle
 from training.simulation import SimulationConfig, simulate
 from training.simulation.config import LabelSettings
 from training.simulation.truth import TRUTH_FILE, TruthWriter
+from training.training_options import TrainingOptions
 
 START_US = 20_000 * DAY_US
 TENANT = "shop"

@@ -17,9 +17,10 @@ from features.log.writer import EventLogWriter
 from features.model_bundle import read_bundle
 from features.request_rows import Call
 from training.attributes import find_declaration
-from training.heads import HeadParameters
-from training.pipeline import TrainingOptions, train_bundle
+from training.growing import HeadParameters
+from training.pipeline import train_bundle
 from training.sources import open_source
+from training.training_options import TrainingOptions
 
 DECLARATION = """
 version: 1

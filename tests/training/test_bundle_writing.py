@@ -11,7 +11,8 @@ from features.definitions import N_FEATURES
 from features.errors import ConfigError
 from features.model_bundle import MANIFEST_FILE
 from training.bundle_writing import make_golden_rows, write_bundle
-from training.pipeline import TrainingOptions, TrainingResult, train_bundle
+from training.pipeline import TrainingResult, train_bundle
+from training.training_options import TrainingOptions
 
 
 def test_golden_rows_are_nobodys_case() -> None:

@@ -12,7 +12,8 @@ from features.definitions import FEATURES
 from features.errors import HemostatError
 from training.facts import Ints
 from training.forward_fitting import fit_forward
-from training.heads import HeadParameters, Part, fit_head, predict_probability
+from training.growing import HeadParameters, Part
+from training.heads import fit_head, predict_probability
 
 QUICK = HeadParameters(max_trees=60, max_depth=3)
 CUT_US = 400 * DAY_US

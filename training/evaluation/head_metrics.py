@@ -10,7 +10,7 @@ from features.model_bundle.manifest import HeadMetrics, Interval
 from training.evaluation.calibration_figures import compute_brier, compute_calibration_error
 from training.evaluation.ranking import ScoredCases, bootstrap_ranking, compute_prevalence
 from training.evaluation.resampling import Estimate
-from training.heads import Floats, Part
+from training.growing import Floats, Part
 
 MIN_TEST_POSITIVES = 5
 N_RESAMPLES = 200

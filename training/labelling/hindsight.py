@@ -9,7 +9,8 @@ Vapnik and Vashist 2009; distillation: Lopez-Paz et al. 2016).
 
 Nothing later than the model's birth is used, no case is judged by a teacher that saw its
 customer, and a case's own verdict is never among its inputs. Guesses grow trees and set
-thresholds; calibration and figures come from checked cases only.
+thresholds. Figures come from checked cases only; in calibration the checked cases correct
+whatever the teacher expects (`training.calibrating`).
 """
 
 from __future__ import annotations
@@ -57,11 +58,14 @@ class Hindsight:
 
     Attributes:
         guess: Probability of a positive; 0 or 1 where the outcome is known.
+        expected: Probability that a check confirms the case, by a teacher that saw neither its
+            verdict nor its customer; the outcome where nobody had to look.
         honesty: Probability that the customer of the case does not abuse at all.
         sensitivity: Share of abuse that a check finds, as far as it shows.
     """
 
     guess: Floats
+    expected: Floats
     honesty: Floats
     sensitivity: float
 
@@ -91,7 +95,8 @@ def look_back(
     guess[is_unknown] = found[is_unknown]
     sensitivity = estimate_sensitivity(found[is_taught], known.value[is_taught])
     is_abuse = np.where(is_unknown, np.minimum(found / sensitivity, 1.0), guess)
-    return Hindsight(guess, _find_honest(is_abuse, cases, is_part), sensitivity)
+    expected = np.where(is_open, found, guess)
+    return Hindsight(guess, expected, _find_honest(is_abuse, cases, is_part), sensitivity)
 
 
 def _see_later(cases: CaseSet, known: Labels, is_part: Flags) -> Rows:

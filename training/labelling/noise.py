@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.model_bundle import CheckQuality
 from training.facts import Flags, Ints
 from training.labelling.origins import Floats, Kind, LabelBook, Origin
 
@@ -42,6 +43,16 @@ class InspectionError:
             raise ValueError("sensitivity and specificity are shares in [0, 1]")
         if self.sensitivity + self.specificity <= 1.0:
             raise ValueError("such checks tell nothing: sensitivity + specificity must exceed 1")
+
+
+def to_inspection_error(stated: CheckQuality) -> InspectionError:
+    """Return what a manifest says of the checks."""
+    return InspectionError(stated.sensitivity, stated.specificity)
+
+
+def to_check_quality(stated: InspectionError) -> CheckQuality:
+    """Return what is stated of the checks, as a manifest keeps it."""
+    return CheckQuality(sensitivity=stated.sensitivity, specificity=stated.specificity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,26 @@ WINDOW: Final = Words(
     "cases from then to before {until}.",
     "学习的案例自 {start} 起、{end} 之前，结果截至 {born} 已知；评测的案例自该日起、{until} 之前。",
 )
+CALIBRATED_LATEST: Final = Words(
+    "Probabilities by {method}, fitted on the latest {n:,} cases as trees of the older ones "
+    "judged them.",
+    "概率由{method}得出，用最近 {n:,} 个案例拟合，案例由较早案例长成的树判断。",
+)
+CALIBRATED_FOLDS: Final = Words(
+    "Probabilities by {method}, fitted on {n:,} cases as trees blind to their customers judged "
+    "them.",
+    "概率由{method}得出，用 {n:,} 个案例拟合，案例由未见过其客户的树判断。",
+)
+METHODS: Final = {
+    "platt": Words("a line (Platt)", "直线（Platt）"),
+    "curve": Words("a line with a bend", "带折点的曲线"),
+}
+CHECKS: Final = Words(
+    "Stated of the checks: they find {sensitivity:.0%} of abuse and clear {specificity:.1%} of "
+    "honest cases. Probabilities are of abuse, not of its being found.",
+    "对核查的说明：能发现 {sensitivity:.0%} 的滥用，并放行 {specificity:.1%} 的诚实案例。"
+    "概率指滥用本身，而非被发现。",
+)
 NOT_LEARNED: Final = Words("Not learned", "未学习")
 
 LABEL_MEANINGS: Final = {

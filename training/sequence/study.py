@@ -22,14 +22,8 @@ from training.cases import CaseSet
 from training.evaluation.figures import Judged, compare_paired, compute_pr_auc_of
 from training.evaluation.resampling import Draws, Estimate, Resampling
 from training.facts import Flags
-from training.heads import (
-    FittedHead,
-    HeadParameters,
-    Part,
-    cross_fit,
-    fit_head,
-    predict_probability,
-)
+from training.growing import HeadParameters, Part, cross_fit
+from training.heads import FittedHead, fit_head, predict_probability
 from training.labelling.weights import compute_weights
 from training.labels import HeadDefinition, label_cases
 from training.learning import compute_baseline
@@ -197,7 +191,9 @@ def _prepare(
         )
     test = _take_side(source, definition, cases, tokens, split.is_test, source.cases.end_us)
     progress("trees", 0, 1)
-    head = fit_head(train.part, settings.trees, settings.seed, gives_hint=False)
+    # A network adds to what stands before a bend: all contenders are calibrated by a line.
+    trees = replace(settings.trees, n_knots=0)
+    head = fit_head(train.part, trees, settings.seed, gives_hint=False)
     _, margin = cross_fit(train.part, head.caps, settings.trees, settings.seed)
     score = predict_probability(head, test.part.rows)
     judged = Judged(

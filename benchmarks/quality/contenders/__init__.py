@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from benchmarks.quality.history import ReturnFacts
 from training.facts import Flags
-from training.heads import Part
+from training.growing import Part
 
 FALSE_ALARM_TARGET = 0.005
 """Share of good customers' returns that a hint may flag."""

@@ -10,7 +10,8 @@ import xgboost as xgb
 from benchmarks.quality.contenders import FALSE_ALARM_TARGET, SEED, Scored, Task
 from features.definitions import FEATURES
 from training.calibration import choose_threshold
-from training.heads import HeadParameters, Part, fit_head, predict_probability
+from training.growing import HeadParameters, Part
+from training.heads import fit_head, predict_probability
 
 PARAMETERS = HeadParameters(false_alarm_target=FALSE_ALARM_TARGET)
 IS_REQUEST = np.array([feature.is_request for feature in FEATURES])
@@ -75,4 +76,4 @@ class PlainTrees:
 
 def _on_request(part: Part) -> Part:
     rows = np.ascontiguousarray(part.rows[:, IS_REQUEST])
-    return replace(part, rows=rows, lesson=None, lesson_weight=None)
+    return replace(part, rows=rows, lesson=None, lesson_weight=None, expected_label=None)

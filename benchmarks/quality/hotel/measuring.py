@@ -26,7 +26,7 @@ from training.evaluation.calibration_figures import (
 from training.evaluation.ranking import Ranking, ScoredCases, compute_pr_auc, compute_roc_auc
 from training.evaluation.resampling import Draws, Estimate, Resampling
 from training.forward_fitting import fit_forward
-from training.heads import HeadParameters, Part
+from training.growing import HeadParameters, Part
 
 CUT_US: Final = int(datetime(2017, 5, 1, tzinfo=UTC).timestamp()) * 1_000_000
 SEED: Final = 7

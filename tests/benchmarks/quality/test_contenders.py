@@ -19,7 +19,7 @@ from benchmarks.quality.contenders.returnguard import (
 from benchmarks.quality.contenders.rules import Rules
 from benchmarks.quality.history import ReturnFacts
 from features.definitions import FEATURES
-from training.heads import Part
+from training.growing import Part
 
 N = 900
 

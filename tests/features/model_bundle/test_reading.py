@@ -247,6 +247,15 @@ def _set(name: str, place: int, value: float) -> Callable[[TreeArrays], TreeArra
     return change
 
 
+def _bend(at: list[float], to: list[float]) -> Callable[[TreeArrays], TreeArrays]:
+    def change(trees: TreeArrays) -> TreeArrays:
+        from dataclasses import replace
+
+        return replace(trees, knot_at=np.array(at, np.float32), knot_to=np.array(to, np.float32))
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
@@ -258,6 +267,11 @@ def _set(name: str, place: int, value: float) -> Callable[[TreeArrays], TreeArra
         (_set("left", 0, 0), "before its parent"),
         (_set("right", 0, 10_000), "outside its tree"),
         (_set("tree_start", 1, 0), "tree_start"),
+        (_bend([0.0, 1.0], [0.0]), "differ in number"),
+        (_bend([0.0], [0.0]), "there is one"),
+        (_bend([0.0, 0.0], [0.0, 1.0]), "do not rise"),
+        (_bend([0.0, 1.0], [1.0, 0.5]), "do not rise"),
+        (_bend([0.0, np.inf], [0.0, 1.0]), "do not rise"),
     ],
 )
 def test_trees_that_a_walk_could_leave_are_refused(

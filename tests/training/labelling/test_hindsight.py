@@ -11,7 +11,8 @@ import pytest
 from features.definitions import FEATURES, N_FEATURES
 from features.request_rows import Call
 from training.cases import CaseSet
-from training.heads import HeadParameters, Part, fit_head, predict_probability
+from training.growing import HeadParameters, Part
+from training.heads import fit_head, predict_probability
 from training.labelling.hindsight import (
     MIN_PER_CLASS,
     _see_later,
@@ -127,6 +128,19 @@ def test_honesty_is_one_less_the_customers_worst_case() -> None:
     assert (found.honesty[confirmed] == 0.0).all()
     for group in np.unique(cases.group)[:50]:
         assert np.ptp(found.honesty[cases.group == group]) == 0.0
+
+
+def test_what_a_check_will_say_is_expected_without_a_look_at_what_it_said() -> None:
+    cases, labels, truth = _make_world(6_000, 8)
+    everybody = np.ones(len(cases), np.bool_)
+    found = look_back(cases, labels, labels.is_observed.astype(float), everybody, 1)
+    assert found is not None
+    unknown = ~labels.is_observed
+    np.testing.assert_array_equal(found.expected[unknown], found.guess[unknown])
+    # Of checked cases, too, it is a guess, and a good one on average.
+    checked = labels.is_observed
+    assert not np.isin(found.expected[checked], [0.0, 1.0]).any()
+    assert found.expected[checked].mean() == pytest.approx(truth[checked].mean(), rel=0.15)
 
 
 def test_too_few_checked_cases_teach_no_teacher() -> None:

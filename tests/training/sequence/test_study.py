@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from training.growing import HeadParameters
 from training.head_definitions import FULL_HEADS
-from training.heads import HeadParameters
 from training.sequence.fitting import FitSettings
 from training.sequence.networks import NetworkSize
 from training.sequence.study import StudySettings, study_sequence

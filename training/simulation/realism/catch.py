@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from training.calibration import choose_threshold
-from training.heads import HeadParameters, Part, fit_head, predict_probability
+from training.growing import HeadParameters, Part
+from training.heads import fit_head, predict_probability
 from training.simulation.realism.auc import compute_auc
 from training.simulation.realism.true_cases import (
     Flags,
