@@ -115,6 +115,7 @@ def describe_head(one: Learned, parameters: HeadParameters) -> HeadManifest:
         window=head.parts.split.window,
         ranges=head.ranges,
         metrics=head.metrics,
+        calibration_contest=list(fitted.standings),
     )
 
 

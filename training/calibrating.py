@@ -1,10 +1,12 @@
 """What a margin is worth: which cases tell, what is held against it, and the fit.
 
-**Which cases.** Trees are bolder about the next months than about a fold of the last
-ones: histories grow, abusers go and others come. So the latest cases tell, judged by
-trees of the older ones alone; what is assumed is that the next months differ from what is
-known at the cut as the latest differed from what was known before them. Where that slice
-would hold too few positives, all cases tell, judged by trees blind to their customers.
+**Which cases.** Where abuse is looked for, trees are bolder about the next months than about a
+fold of the last ones: histories grow, abusers go and others come. So the latest cases tell,
+judged by trees of the older ones alone; what is assumed is that the next months differ from
+what is known at the cut as the latest differed from what was known before them. Where that
+slice would hold too few positives, and for heads that give no hint, all cases tell, judged by
+trees blind to their customers: on Online Retail this foretold later months better than the
+latest third did, at each of two earlier cuts (`docs/QUALITY.md`).
 
 **What is held against it.** Few cases are checked, and each checked one stands for
 several. Where somebody says of every case what a check would most likely find
@@ -27,7 +29,7 @@ from features.definition import DAY_US
 from features.model_bundle.manifest import Calibration
 from training.calibration import LookErrors, fit_platt
 from training.calibration_curve import fit_curve
-from training.facts import Flags
+from training.facts import Flags, Ints
 from training.growing import Floats, HeadParameters, Part, Rows, grow_trees, winsorise
 from training.labelling.weights import compute_effective_n
 
@@ -48,6 +50,7 @@ class TellingCases:
         margin: Of trees that did not see the case.
         target: Its label, or an unbiased stand-in for it.
         weight: How many cases each stands for, > 0.
+        group: Number of the customer.
         errors: How labels err; None: not at all.
         effective_n: Cases that would tell as much.
         n_positive: Known positives among them.
@@ -57,6 +60,7 @@ class TellingCases:
     margin: Floats
     target: Floats
     weight: Floats
+    group: Ints
     errors: LookErrors | None
     effective_n: float
     n_positive: int
@@ -64,7 +68,14 @@ class TellingCases:
 
 
 def find_telling_cases(
-    train: Part, margin: Floats, caps: Rows, parameters: HeadParameters, n_trees: int, seed: int
+    train: Part,
+    margin: Floats,
+    caps: Rows,
+    parameters: HeadParameters,
+    n_trees: int,
+    seed: int,
+    *,
+    gives_hint: bool = True,
 ) -> TellingCases:
     """Return the cases that calibrate a head.
 
@@ -75,11 +86,12 @@ def find_telling_cases(
         parameters: How trees are grown.
         n_trees: How many.
         seed: Seed of the trees.
+        gives_hint: The head looks for abuse.
     """
     is_latest = find_latest(train)
     older, latest = train.select(~is_latest), train.select(is_latest)
     fewest = min(part.count_classes()[1] for part in (older, latest))
-    if fewest < MIN_LATEST_POSITIVES:
+    if not gives_hint or fewest < MIN_LATEST_POSITIVES:
         return _hold_against(train, margin, is_latest=False)
     booster = grow_trees(older, caps, parameters, n_trees, seed)
     matrix = xgb.DMatrix(winsorise(latest.rows, caps), nthread=1)
@@ -133,14 +145,16 @@ def _hold_against(part: Part, margin: Floats, *, is_latest: bool) -> TellingCase
         is_known = part.weight > 0.0
         known = part.select(is_known)
         return TellingCases(
-            margin[is_known], known.label, known.weight, known.errors,
+            margin[is_known], known.label, known.weight, known.group, known.errors,
             effective_n, n_positive, is_latest,
         )  # fmt: skip
     # Weights of mean 1: that they sum to the cases holds on average only.
     surprise = part.weight / part.weight.mean() * (part.label - part.expected_label)
     target = part.expected_label + np.where(part.weight > 0.0, surprise, 0.0)
     ones = np.ones(len(part))
-    return TellingCases(margin, target, ones, part.errors, effective_n, n_positive, is_latest)
+    return TellingCases(
+        margin, target, ones, part.group, part.errors, effective_n, n_positive, is_latest
+    )
 
 
 def _to_single(values: npt.NDArray[np.float64]) -> list[float]:

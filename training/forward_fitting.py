@@ -12,7 +12,6 @@ known at the cut as the last one differed from what was known before it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import xgboost as xgb
@@ -20,11 +19,13 @@ import xgboost as xgb
 from features.definition import DAY_US, FeatureDefinition
 from features.definitions import FEATURES
 from features.errors import HemostatError
+from training.calibrating import TellingCases
 from training.calibration import fit_platt
-from training.calibration_curve import CalibrationCurve, fit_curve
-from training.facts import Ints
+from training.calibration_contest import hold_contest
+from training.facts import Flags
 from training.growing import Floats, HeadParameters, Part, Rows, compute_caps, grow_trees, winsorise
-from training.heads import MIN_CASES_PER_CLASS, FittedHead, predict_margin
+from training.heads import MIN_CASES_PER_CLASS, FittedHead
+from training.labelling.weights import compute_effective_n
 
 LATEST_DAYS = 90
 """Length of the slice that calibrates."""
@@ -34,26 +35,23 @@ many of the good ones are not yet (who cancelled is told, who stays is still the
 _TREE_STEP = 20
 
 
-@dataclass(frozen=True, eq=False)
-class ForwardHead:
-    """A head fitted forward in time.
+def is_forward(train: Part, cut_us: int) -> bool:
+    """Return whether a part tells when its outcomes are due, and holds enough for `fit_forward`.
 
-    Attributes:
-        fitted: The trees, with Platt's line as calibration and no thresholds.
-        curve: A calibration that bends, from the same margins.
+    Args:
+        train: The cases.
+        cut_us: When the model is born.
     """
-
-    fitted: FittedHead
-    curve: CalibrationCurve
-
-    def predict_probability(self, rows: Rows) -> Floats:
-        """Return probabilities of raw rows by the curve."""
-        return self.curve.compute_probability(predict_margin(self.fitted, rows))
+    if train.due_us is None:
+        return False
+    return all(
+        min(part.count_classes()) >= MIN_CASES_PER_CLASS
+        for part in _divide(train, cut_us, LATEST_DAYS, SETTLE_DAYS)
+    )
 
 
 def fit_forward(
     train: Part,
-    due_us: Ints,
     cut_us: int,
     parameters: HeadParameters,
     seed: int,
@@ -61,15 +59,14 @@ def fit_forward(
     features: Sequence[FeatureDefinition] = FEATURES,
     latest_days: int = LATEST_DAYS,
     settle_days: int = SETTLE_DAYS,
-) -> ForwardHead:
-    """Return the head learned on a part.
+) -> FittedHead:
+    """Return the head learned on a part; it gives no hint.
 
     Args:
-        train: The cases.
-        due_us: When each case's outcome is due, microseconds UTC, shape `(n,)`.
+        train: The cases, with the times at which their outcomes are due.
         cut_us: When the model is born; no case is due later.
         parameters: How to fit; folds and the target of false alarms are not used.
-        seed: Seed of the trees.
+        seed: Seed of the trees and of the contest of calibrations.
         features: What the columns of the rows are.
         latest_days: Length of the slice that calibrates.
         settle_days: Time between the slice and the cut; its cases grow the final trees only.
@@ -77,10 +74,8 @@ def fit_forward(
     Raises:
         HemostatError: There are too few positives or negatives, before the slice or in it.
     """
-    settled_us = cut_us - settle_days * DAY_US
-    is_older = due_us < settled_us - latest_days * DAY_US
-    is_latest = ~is_older & (due_us < settled_us)
-    for name, part in (("older", train.select(is_older)), ("latest", train.select(is_latest))):
+    older, latest = _divide(train, cut_us, latest_days, settle_days)
+    for name, part in (("older", older), ("latest", latest)):
         if min(part.count_classes()) < MIN_CASES_PER_CLASS:
             raise HemostatError(
                 f"too few {name} cases to learn from",
@@ -90,13 +85,34 @@ def fit_forward(
                 fix="use a longer log, another --cut or a longer slice",
             )
     caps = compute_caps(train.select_known().rows, features)
-    latest = train.select(is_latest).select_known()
-    steps, margins = _predict_latest(train.select(is_older), latest, caps, parameters, seed)
+    latest = latest.select_known()
+    steps, margins = _predict_latest(older, latest, caps, parameters, seed)
     best = int(np.argmin([_compute_loss(margin, latest) for margin in margins]))
-    known = (margins[best], latest.label, latest.weight)
+    contest = hold_contest(_to_telling(latest, margins[best]), parameters.n_knots, seed)
     booster = grow_trees(train, caps, parameters, steps[best], seed)
-    return ForwardHead(
-        FittedHead(booster, caps, fit_platt(*known), thresholds=None), fit_curve(*known)
+    return FittedHead(booster, caps, contest.winner, None, contest.standings)
+
+
+def _divide(train: Part, cut_us: int, latest_days: int, settle_days: int) -> tuple[Part, Part]:
+    """Return the older cases, and those of the slice."""
+    if train.due_us is None:
+        raise ValueError("a part that does not tell when its outcomes are due")
+    settled_us = cut_us - settle_days * DAY_US
+    is_older: Flags = train.due_us < settled_us - latest_days * DAY_US
+    is_latest: Flags = ~is_older & (train.due_us < settled_us)
+    return train.select(is_older), train.select(is_latest)
+
+
+def _to_telling(latest: Part, margin: Floats) -> TellingCases:
+    return TellingCases(
+        margin=margin,
+        target=latest.label,
+        weight=latest.weight,
+        group=latest.group,
+        errors=latest.errors,
+        effective_n=compute_effective_n(latest.weight),
+        n_positive=latest.count_classes()[1],
+        is_latest=True,
     )
 
 

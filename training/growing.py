@@ -73,6 +73,8 @@ class Part:
         time_us: When each case was asked; None: nobody knows which are the latest.
         expected_label: What a check most likely says of each case, by somebody who saw neither
             its verdict nor its customer (see `labelling.hindsight`); None: nobody looked.
+        due_us: When the outcome of each case is due, microseconds UTC, where that is no fixed
+            time after the case; None: it is.
     """
 
     rows: Rows
@@ -85,6 +87,7 @@ class Part:
     errors: LookErrors | None = None
     time_us: Ints | None = None
     expected_label: Floats | None = None
+    due_us: Ints | None = None
 
     def __len__(self) -> int:
         """Return the number of cases."""
@@ -108,6 +111,7 @@ class Part:
             None if self.errors is None else self.errors.select(is_wanted),
             None if self.time_us is None else self.time_us[is_wanted],
             None if self.expected_label is None else self.expected_label[is_wanted],
+            None if self.due_us is None else self.due_us[is_wanted],
         )
 
     def select_known(self) -> Part:

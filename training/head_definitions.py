@@ -17,6 +17,7 @@ from training.outcomes import (
     find_cancelled_orders,
     find_credited_lines,
     find_left_clicks,
+    find_promised_us,
     find_returned_orders,
 )
 
@@ -71,6 +72,9 @@ BOOKING_HEAD = HeadDefinition(
     "1: the customer cancels (or does not come) before the promised time, however far away that "
     "is. 0: delivered. Out: not yet due, or ended in another way.",
     find_cancelled_bookings,
+    find_due=find_promised_us,
+    tree_factor=2,
+    extra_depth=2,
 )
 """What `cancel__order` means where orders are bookings."""
 

@@ -17,9 +17,10 @@ import xgboost as xgb
 from features.definition import FeatureDefinition
 from features.definitions import FEATURES
 from features.errors import HemostatError
-from features.model_bundle.manifest import Calibration
-from training.calibrating import calibrate, find_telling_cases
+from features.model_bundle.manifest import Calibration, CalibrationStanding
+from training.calibrating import find_telling_cases
 from training.calibration import compute_probability
+from training.calibration_contest import hold_contest
 from training.growing import (
     Floats,
     HeadParameters,
@@ -45,12 +46,14 @@ class FittedHead:
         caps: Shape `(F,)`, float32: what greater values count as; +inf: not capped.
         calibration: From margin to log-odds.
         thresholds: Where the hint becomes `VERIFY`; None: no hint.
+        standings: How calibrations did on cases that they were not fitted on.
     """
 
     booster: xgb.Booster
     caps: Rows
     calibration: Calibration
     thresholds: Thresholds | None
+    standings: tuple[CalibrationStanding, ...] = ()
 
     def find_thresholds(self, rows: Rows) -> Floats | None:
         """Return the threshold that holds for each row, shape `(n,)`; None: no hint."""
@@ -89,17 +92,17 @@ def fit_head(
         )
     caps = compute_caps(train.select_known().rows, features)
     n_trees, margin = cross_fit(train, caps, parameters, seed)
-    told = find_telling_cases(train, margin, caps, parameters, n_trees, seed)
-    calibration = calibrate(told, parameters.n_knots)
+    told = find_telling_cases(train, margin, caps, parameters, n_trees, seed, gives_hint=gives_hint)
+    contest = hold_contest(told, parameters.n_knots, seed)
     thresholds = None
     if gives_hint:
-        score = compute_probability(margin, calibration)
+        score = compute_probability(margin, contest.winner)
         # Strata are told by columns of the whole vector.
         has_strata = len(features) >= len(FEATURES)
         choose = choose_thresholds if has_strata else choose_one_threshold
         thresholds = choose(score, train.honesty, train.rows, parameters.false_alarm_target)
     booster = grow_trees(train, caps, parameters, n_trees, seed)
-    return FittedHead(booster, caps, calibration, thresholds)
+    return FittedHead(booster, caps, contest.winner, thresholds, contest.standings)
 
 
 def predict_margin(fitted: FittedHead, rows: Rows) -> Floats:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from features.definition import DAY_US
 from features.request_rows import Call
 from training.cases import CaseSet
-from training.facts import FactLog, Flags
+from training.facts import FactLog, Flags, Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +57,10 @@ FindLabels = Callable[[CaseSet, FactLog, int], Labels]
 """(cases, facts known by T, horizon in us) -> outcomes; maturity is added by `label_cases`."""
 
 
+FindDue = Callable[[CaseSet, FactLog], Ints]
+"""(cases, facts) -> when the outcome of each is due, microseconds UTC, shape `(n,)`."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeadDefinition:
     """One question that can be learned from a log.
@@ -68,6 +72,10 @@ class HeadDefinition:
         label: Positive, negative and unknown, for the manifest and the model card.
         find: The rule.
         gives_hint: The head decides `VERIFY` and needs a threshold.
+        find_due: Where outcomes are due at a promised time and not a fixed time after the case;
+            then the head is fitted forward in time (`training.forward_fitting`).
+        tree_factor: So many times as many trees as usual, at most.
+        extra_depth: So many more splits on a path than usual.
     """
 
     target: str
@@ -76,6 +84,9 @@ class HeadDefinition:
     label: str
     find: FindLabels
     gives_hint: bool = False
+    find_due: FindDue | None = None
+    tree_factor: int = 1
+    extra_depth: int = 0
 
     @property
     def name(self) -> str:

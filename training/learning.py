@@ -17,6 +17,7 @@ from training.calibration import LookErrors
 from training.cases import CaseSet
 from training.evaluation.head_metrics import evaluate
 from training.facts import FactLog, Flags
+from training.forward_fitting import fit_forward, is_forward
 from training.growing import HeadParameters, Part
 from training.heads import FittedHead, fit_head, predict_probability
 from training.labelling.hindsight import look_back
@@ -157,6 +158,7 @@ def _build_part(
     A head that gives hints learns from guesses, too, and counts false alarms by honesty.
     """
     known = definition.find(cases, facts, definition.horizon_us)
+    due_us = None if definition.find_due is None else definition.find_due(cases, facts)
     errors = _find_errors(facts, known, checks) if definition.gives_hint else None
     weight = weights.anchor
     label = np.where(weight > 0.0, known.value, 0.0)
@@ -173,6 +175,7 @@ def _build_part(
         lesson_weight=weights.tree,
         errors=errors,
         time_us=cases.time_us,
+        due_us=due_us,
     )
     if seen is None:
         return part
@@ -213,9 +216,7 @@ def learn_head(
     Raises:
         HemostatError: There are too few positives or negatives to learn from.
     """
-    fitted = fit_head(
-        parts.train, parameters, seed, gives_hint=definition.gives_hint, features=columns
-    )
+    fitted = _fit(definition, parts, parameters, seed, columns)
     baseline = compute_baseline(parts.train, columns)
     trees = compile_trees(from_booster(fitted.booster, baseline), fitted.calibration, fitted.caps)
     score = np.zeros(0)
@@ -229,6 +230,33 @@ def learn_head(
         ranges=compute_ranges(parts.train.rows, fitted.caps, columns),
         test_score=score,
         metrics=evaluate(parts.test, score, fitted.find_thresholds(parts.test.rows), seed),
+    )
+
+
+def _fit(
+    definition: HeadDefinition,
+    parts: HeadParts,
+    parameters: HeadParameters,
+    seed: int,
+    columns: Sequence[FeatureDefinition],
+) -> FittedHead:
+    """Return the head fitted forward in time where outcomes are due at a promised time.
+
+    With too few cases for that, and for all other heads, it is cross-fitted.
+    """
+    train, cut_us = parts.train, parts.split.window.test_start_us
+    parameters = adapt_parameters(parameters, definition)
+    if is_forward(train, cut_us):
+        return fit_forward(train, cut_us, parameters, seed, features=columns)
+    return fit_head(train, parameters, seed, gives_hint=definition.gives_hint, features=columns)
+
+
+def adapt_parameters(parameters: HeadParameters, definition: HeadDefinition) -> HeadParameters:
+    """Return how a head's trees are grown, given how trees are grown usually."""
+    return replace(
+        parameters,
+        max_trees=parameters.max_trees * definition.tree_factor,
+        max_depth=parameters.max_depth + definition.extra_depth,
     )
 
 

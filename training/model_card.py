@@ -8,7 +8,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from features.attributes import AttributeColumn, AttributeKind, AttributePlan
-from features.model_bundle import Calibration, HeadManifest, HeadMetrics, Interval, Manifest
+from features.model_bundle import (
+    CalibrationStanding,
+    HeadManifest,
+    HeadMetrics,
+    Interval,
+    Manifest,
+)
 from training.report import card_words as words
 from training.report.card_blocks import Block, Bullets, Grid, Heading, Paragraph, to_markdown
 from training.report.language import Language
@@ -174,14 +180,28 @@ def _write_label(head: HeadManifest, language: Language) -> list[Block]:
                 until=_day(window.test_end_us),
             )
         ),
-        Paragraph(_tell_calibration(head.calibration, language)),
+        Paragraph(_tell_calibration(head, language)),
     ]
 
 
-def _tell_calibration(calibration: Calibration, language: Language) -> str:
+def _tell_calibration(head: HeadManifest, language: Language) -> str:
+    calibration = head.calibration
     told = words.CALIBRATED_LATEST if calibration.is_latest else words.CALIBRATED_FOLDS
     method = words.METHODS[calibration.method].to(language)
-    return told.to(language).format(method=method, n=calibration.n_cases)
+    start = told.to(language).format(method=method, n=calibration.n_cases)
+    if not head.calibration_contest:
+        return start
+    losses = ", ".join(_tell_standing(one, language) for one in head.calibration_contest)
+    return start + " " + words.CONTEST.to(language).format(losses=losses)
+
+
+def _tell_standing(one: CalibrationStanding, language: Language) -> str:
+    name, over = words.CANDIDATES[one.method].to(language), one.log_loss_over_platt
+    if over.low is None or over.high is None or one.method == "platt":
+        return f"{name} {one.log_loss:.5f}"
+    return words.OVER_PLATT.to(language).format(
+        method=name, loss=one.log_loss, over=over.value, low=over.low, high=over.high
+    )
 
 
 def _write_skipped(skipped: Sequence[SkippedHead], language: Language) -> list[Block]:

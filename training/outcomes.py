@@ -60,11 +60,10 @@ def find_cancelled_bookings(cases: CaseSet, facts: FactLog, _horizon_us: int) ->
     have become known, and the rest is not yet kept. Censored: the promise has not passed,
     or nobody knows how the order ended, or the retailer or a payment lapse ended it.
     """
-    placed, ended = facts["order_placed"], facts["order_cancelled"]
+    ended = facts["order_cancelled"]
     known = [facts[kind].known_us for kind in ("order_placed", "order_delivered")]
     newest_us = max((int(times.max()) for times in known if len(times)), default=0)
-    place = find_places(cases.order_id, placed.get_texts("order_id"))
-    promised_us = np.append(placed.ints("promised_delivery_time"), 0)[place]
+    promised_us = find_promised_us(cases, facts)
     is_customer = np.asarray(pc.equal(ended.get_texts("initiator"), _CUSTOMER))
     by_customer = _find_end_us(
         cases, ended.select(is_customer & (ended.ints("delivery_time") == 0))
@@ -76,6 +75,14 @@ def find_cancelled_bookings(cases: CaseSet, facts: FactLog, _horizon_us: int) ->
     is_due = (promised_us > 0) & (promised_us < newest_us)
     is_ended = np.minimum(by_customer, delivered_us) < NEVER_US
     return _observe_all(by_customer < delivered_us, is_candidate=is_due & is_ended)
+
+
+def find_promised_us(cases: CaseSet, facts: FactLog) -> Ints:
+    """Return when the order of each case was promised, microseconds UTC; 0: it was not."""
+    placed = facts["order_placed"]
+    place = find_places(cases.order_id, placed.get_texts("order_id"))
+    promised_us: Ints = np.append(placed.ints("promised_delivery_time"), 0)[place]
+    return promised_us
 
 
 def find_returned_orders(cases: CaseSet, facts: FactLog, horizon_us: int) -> Labels:

@@ -89,6 +89,24 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     is_latest: bool = False
 
 
+class CalibrationStanding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one way to calibrate did on cases of customers that it was not fitted on.
+
+    Attributes:
+        method: `platt`, `curve`, `isotonic` or `venn_abers`.
+        log_loss: Mean, nats a case.
+        brier: Mean squared error of the probability.
+        calibration_error: Expected calibration error over 15 bins of equal weight.
+        log_loss_over_platt: What its log loss is above that of `platt`, 95 % by customer.
+    """
+
+    method: str
+    log_loss: float
+    brier: float
+    calibration_error: float
+    log_loss_over_platt: Interval
+
+
 class CheckQuality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How well a shop says that its checks see.
 
@@ -158,6 +176,8 @@ class HeadManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         metrics: On the test part; None: too few cases, see the model card.
         strata_thresholds: In place of `verify_threshold` for cases of some strata, by name
             (`model_bundle.strata`).
+        calibration_contest: How ways to calibrate did, the least log loss first; empty: too few
+            positive cases for a contest.
     """
 
     target: str
@@ -175,6 +195,7 @@ class HeadManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ranges: list[FeatureRange]
     metrics: HeadMetrics | None
     strata_thresholds: dict[str, float] = {}
+    calibration_contest: list[CalibrationStanding] = []
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ from hemostat.cli.attribute_tables import (
     build_attributes_report,
     draw_attributes,
 )
+from hemostat.cli.calibration_table import draw_contests
 from hemostat.cli.evaluation_costs import PolicyOption, read_costs
 from hemostat.cli.output import Column, JsonOption, Output, Table
 from hemostat.cli.registry_tables import (
@@ -27,7 +28,7 @@ from hemostat.cli.registry_tables import (
 from hemostat.cli.steps import show_steps
 
 if TYPE_CHECKING:
-    from features.model_bundle import HeadManifest, HeadMetrics
+    from features.model_bundle import CalibrationStanding, HeadManifest, HeadMetrics
     from features.model_bundle.signing import SigningKey
     from training.labelling.noise import InspectionError
     from training.pipeline import TrainingResult
@@ -76,6 +77,8 @@ class HeadReport:
         parity_rows: Rows on which graph and XGBoost were compared.
         parity_max_difference: Largest difference of a probability.
         parity_changed_hints: Rows with another hint.
+        calibration: What makes probabilities of the trees' sums.
+        calibration_contest: How ways to calibrate did.
     """
 
     head: str
@@ -88,6 +91,8 @@ class HeadReport:
     parity_rows: int
     parity_max_difference: float
     parity_changed_hints: int
+    calibration: str
+    calibration_contest: tuple[CalibrationStanding, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +249,8 @@ def _build_report(result: TrainingResult) -> TrainReport:
                 parity_rows=parity.n_rows,
                 parity_max_difference=parity.max_difference,
                 parity_changed_hints=parity.n_changed_hints,
+                calibration=head.calibration.method,
+                calibration_contest=tuple(head.calibration_contest),
             )
             for head, parity in zip(manifest.heads, result.parities, strict=True)
         ),
@@ -259,6 +266,7 @@ def _draw(report: TrainReport, result: TrainingResult) -> list[Table]:
         _draw_figures(report, heads),
         _draw_cases(report, heads),
         *draw_attributes(report.attributes),
+        *draw_contests(heads),
         _draw_parities(report),
     ]
     hints = tuple(_draw_hint(head) for head in report.heads if head.verify_threshold is not None)

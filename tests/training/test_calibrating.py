@@ -103,7 +103,7 @@ def test_few_positives_give_a_line_and_many_a_bend_that_knows_how_labels_err() -
     truth = 1.0 / (1.0 + np.exp(-np.where(margin > 0.0, 2.0 * margin, 0.5 * margin)))
     label = (random.random(n) < 0.8 * truth).astype(np.float64)
     errors = LookErrors(np.full(n, 0.2), np.zeros(n))
-    cases = TellingCases(margin, label, np.ones(n), errors, float(n), int(label.sum()), True)
+    cases = TellingCases(margin, label, np.ones(n), np.arange(n), errors, n, int(label.sum()), True)
     bent = calibrate(cases, 8)
     assert (bent.method, len(bent.knot_at)) == ("curve", 8)
     assert np.abs(compute_probability(margin, bent) - truth).mean() < 0.01

@@ -80,6 +80,18 @@ CALIBRATED_FOLDS: Final = Words(
     "them.",
     "概率由{method}得出，用 {n:,} 个案例拟合，案例由未见过其客户的树判断。",
 )
+CONTEST: Final = Words(
+    "Log loss a case on customers not fitted on: {losses}. The curve is served where it has less "
+    "than Platt's line.",
+    "对未参与拟合的客户，每案例对数损失：{losses}。曲线的损失低于 Platt 直线时采用曲线。",
+)
+OVER_PLATT: Final = same("{method} {loss:.5f} ({over:+.5f} [{low:+.5f}, {high:+.5f}])")
+CANDIDATES: Final = {
+    "platt": same("Platt"),
+    "curve": Words("curve", "曲线"),
+    "isotonic": Words("isotonic", "保序回归"),
+    "venn_abers": same("Venn-Abers"),
+}
 METHODS: Final = {
     "platt": Words("a line (Platt)", "直线（Platt）"),
     "curve": Words("a line with a bend", "带折点的曲线"),
@@ -129,10 +141,9 @@ LIMIT_ITEMS: Final = (
         "金额在训练的 99% 分位处截尾：更大的值按该值计；截点见清单中的 `ranges`。",
     ),
     Words(
-        "Platt scaling on customers whom the trees had not seen. A shift of the base rate after "
+        "Calibrated on cases that the trees had not seen. A shift of the base rate after "
         "the training window shows in the calibration error, not in the ranking.",
-        "Platt 校准用的是树没有见过的客户。训练期之后基础比例的变化会体现在校准误差上，"
-        "而不影响排序。",
+        "校准用的是树没有见过的案例。训练期之后基础比例的变化会体现在校准误差上，而不影响排序。",
     ),
     Words(
         "Chances of a check, or of no offer, are estimated where the log does not tell them. What "

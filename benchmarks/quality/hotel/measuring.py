@@ -27,13 +27,15 @@ from training.evaluation.ranking import Ranking, ScoredCases, compute_pr_auc, co
 from training.evaluation.resampling import Draws, Estimate, Resampling
 from training.forward_fitting import fit_forward
 from training.growing import HeadParameters, Part
+from training.head_definitions import BOOKING_HEAD
+from training.heads import predict_probability
+from training.learning import adapt_parameters
 
 CUT_US: Final = int(datetime(2017, 5, 1, tzinfo=UTC).timestamp()) * 1_000_000
 SEED: Final = 7
-PARAMETERS: Final = HeadParameters(
-    max_trees=400, max_depth=6, eta=0.05, subsample=0.8, feature_share=0.5, min_child_weight=5.0
-)
-"""Chosen on arrivals before the cut: each quarter from August 2016 learned from all before it."""
+PARAMETERS: Final = adapt_parameters(HeadParameters(), BOOKING_HEAD)
+"""As `hemostat train` takes them for bookings; chosen on arrivals before the cut: each quarter from
+August 2016 learned from all before it."""
 
 
 @dataclass(frozen=True)
@@ -161,19 +163,25 @@ def _score(table: BookingsTable, variant: Variant, is_train: Flags, is_test: Fla
     ]
     rows = table.rows[:, kept]
     n = int(is_train.sum())
-    train = Part(rows[is_train], table.label[is_train], np.ones(n), np.arange(n), np.ones(n))
+    train = Part(
+        rows[is_train],
+        table.label[is_train],
+        np.ones(n),
+        np.unique(table.cluster[is_train], return_inverse=True)[1].astype(np.int64),
+        np.ones(n),
+        due_us=table.due_us[is_train],
+    )
     parameters = PARAMETERS
     if is_short():  # A quarter of the time, some thousandths of ROC-AUC.
         parameters = replace(PARAMETERS, max_trees=min(PARAMETERS.max_trees, 100), eta=0.15)
     fitted = fit_forward(
         train,
-        table.due_us[is_train],
         CUT_US,
         parameters,
         SEED,
         features=[table.features[place] for place in kept],
     )
-    return fitted.predict_probability(rows[is_test])
+    return predict_probability(fitted, rows[is_test])
 
 
 def _to_cases(table: BookingsTable, is_test: Flags, score: Floats) -> ScoredCases:
